@@ -1,0 +1,1 @@
+"""Keeps a water network running."""

@@ -1,0 +1,1 @@
+"""Readers and writers of network files, one module a format."""
