@@ -1,0 +1,242 @@
+"""A network as it stands: which edges pass water, and how each block gets its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gis.floods import (
+    BACKWARD,
+    CLOSABLE,
+    FORWARD,
+    ROOT,
+    UNSUPPLIED,
+    UNTOUCHED,
+    detach,
+    flood,
+)
+from gis.network import DeviceFacts, DeviceKind, Operability, Position
+from gis.segments import SNAP_M, Groups, divide
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gis.network import Codes, Flags, Network, Rows
+    from gis.segments import Blocks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Members:
+    """What stands on each block, and the block of each. A place of none is block -1."""
+
+    parts: Groups
+    nodes: Groups
+    feeds: Groups
+    feed_block: Rows
+    feeds_of_premises: Groups
+    hydrants: Groups
+    hydrant_block: Rows
+    sources: Groups
+    source_block: Rows
+
+    @classmethod
+    def of(cls, network: Network, blocks: Blocks) -> Members:
+        """Sort all that hangs on the network by block."""
+        feed_block = block_of_places(
+            blocks, network.feed_pipe, network.feed_at_m, network.feed_node
+        )
+        hydrant_block = block_of_places(
+            blocks, network.hydrant_pipe, network.hydrant_at_m, network.hydrant_node
+        )
+        source_block = blocks.of_vertex[network.source_node]
+        count, nodes = blocks.count, blocks.nodes
+        return cls(
+            parts=Groups.of(blocks.of_vertex[nodes : nodes + len(blocks.part_pipe)], count),
+            nodes=Groups.of(blocks.of_vertex[:nodes], count),
+            feeds=Groups.of(feed_block, count),
+            feed_block=feed_block,
+            feeds_of_premises=Groups.of(network.feed_premises, network.premises_count),
+            hydrants=Groups.of(hydrant_block, count),
+            hydrant_block=hydrant_block,
+            sources=Groups.of(source_block, count),
+            source_block=source_block,
+        )
+
+
+def block_of_places(blocks: Blocks, pipe: Rows, at_m: NDArray[np.float64], node: Rows) -> Rows:
+    """Find the block of places given as pipe and metres, else as node, else -1. Shape (places,)."""
+    found = np.full(len(pipe), -1, dtype=np.int32)
+    on_node = (pipe < 0) & (node >= 0)
+    found[on_node] = blocks.of_vertex[node[on_node]]
+    on_pipe = pipe >= 0
+    part = blocks.part_at(pipe[on_pipe], at_m[on_pipe])
+    found[on_pipe] = blocks.of_vertex[blocks.nodes + part]
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """
+    A network with the present state of its devices and the supply that follows from it.
+
+    Attributes
+    ----------
+    network, blocks, members
+        What does not change with the facts of valves.
+    edges
+        Edges at each block.
+    facts
+        Position, operability and reachability of each device, as they are now.
+    state
+        FORWARD, BACKWARD and CLOSABLE bits of each edge. Shape (edges,).
+    feeder
+        The edge by which each block gets its water; ROOT where it has a source
+        of its own, UNSUPPLIED where it gets none. Shape (blocks,).
+    """
+
+    network: Network
+    blocks: Blocks
+    members: Members
+    edges: Groups
+    facts: DeviceFacts
+    state: Codes
+    feeder: Rows
+
+    @classmethod
+    def of(cls, network: Network, snap_m: float = SNAP_M) -> World:
+        """
+        Take a network apart and let the water run.
+
+        Parameters
+        ----------
+        network
+            The network with the facts as recorded.
+        snap_m
+            A valve this near to a pipe's end stands at that end.
+
+        Returns
+        -------
+        World
+            Time and memory grow with the number of parts and devices.
+        """
+        blocks = divide(network, snap_m)
+        members = Members.of(network, blocks)
+        flat = Groups.of(blocks.edge_blocks.ravel(), blocks.count)
+        edges = Groups(flat.start, flat.members // 2)
+        every = np.arange(len(blocks.edge_blocks), dtype=np.int32)
+        state = edge_state(network, blocks, network.facts, every)
+        feeder = np.full(blocks.count, UNSUPPLIED, dtype=np.int32)
+        roots = np.unique(members.source_block)
+        feeder[roots] = ROOT
+        flood(edges.start, edges.members, blocks.edge_blocks, state, roots, feeder)
+        return cls(network, blocks, members, edges, network.facts, state, feeder)
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether any source is recorded: without one nothing can be said of supply."""
+        return self.network.source_count > 0
+
+    def with_facts(
+        self,
+        rows: Rows,
+        *,
+        position: Codes | int | None = None,
+        operability: Codes | int | None = None,
+        reachable: Flags | bool | None = None,
+    ) -> World:
+        """
+        Give the world in which these devices have other facts.
+
+        Parameters
+        ----------
+        rows
+            Devices. Shape (changed,).
+        position, operability, reachable
+            One value for all, or one each; None leaves the fact as it is.
+
+        Returns
+        -------
+        World
+            Cost: a copy of a few bytes a device and block, and the blocks
+            whose supply hangs on the change.
+        """
+        facts = self.facts.changed(
+            rows, position=position, operability=operability, reachable=reachable
+        )
+        return self._with(facts, rows)
+
+    def with_unknown_closed(self) -> World:
+        """Give the world in which every valve of unknown position is closed, or this one."""
+        return self._if_unknown_closed or self
+
+    @cached_property
+    def _if_unknown_closed(self) -> World | None:
+        rows = np.flatnonzero(self.facts.position == Position.UNKNOWN).astype(np.int32)
+        if rows.size == 0:
+            return None
+        return self._with(self.facts.changed(rows, position=Position.CLOSED), rows)
+
+    def _with(self, facts: DeviceFacts, rows: Rows) -> World:
+        rows = np.unique(rows).astype(np.int32)
+        before = self.state[rows]
+        after = edge_state(self.network, self.blocks, facts, rows)
+        state = self.state.copy()
+        state[rows] = after
+        passing = FORWARD | BACKWARD
+        severed = rows[(before & ~after & passing) > 0]
+        joined = rows[(after & ~before & passing) > 0]
+        feeder = self.feeder
+        if severed.size or joined.size:
+            feeder = self._refeed(state, severed, joined)
+        return replace(self, facts=facts, state=state, feeder=feeder)
+
+    def _refeed(self, state: Codes, severed: Rows, joined: Rows) -> Rows:
+        graph = (self.edges.start, self.edges.members, self.blocks.edge_blocks, state)
+        mark = np.full(self.blocks.count, UNTOUCHED, dtype=np.int8)
+        hanging, new_feeder = detach(*graph, self.feeder, severed, mark)
+        feeder = self.feeder.copy()
+        feeder[hanging] = new_feeder
+        sides = np.unique(self.blocks.edge_blocks[joined])
+        flood(*graph, sides[feeder[sides] != UNSUPPLIED].astype(np.int32), feeder)
+        return feeder
+
+
+def edge_state(network: Network, blocks: Blocks, facts: DeviceFacts, edges: Rows) -> Codes:
+    """
+    Tell what each edge does now.
+
+    Parameters
+    ----------
+    network, blocks, facts
+        The devices and what is known of them.
+    edges
+        Edges to tell of. Shape (edges,).
+
+    Returns
+    -------
+    Codes
+        FORWARD, BACKWARD and CLOSABLE bits. Shape (edges,).
+
+    Notes
+    -----
+    A valve of unknown position counts as open, one of unknown operability as
+    operable. A pump can always be stopped. A check cannot be closed.
+    """
+    state = np.where(blocks.edge_is_one_way[edges], FORWARD, FORWARD | BACKWARD).astype(np.int8)
+    is_device = edges < network.device_count
+    device = edges[is_device]
+    kind = network.device_kind[device]
+    has_gate = (kind == DeviceKind.VALVE) | (kind == DeviceKind.ISOLATING_CONTROL_VALVE)
+    passes = network.device_is_open[device] & ~(
+        has_gate & (facts.position[device] == Position.CLOSED)
+    )
+    can_close = (kind == DeviceKind.PUMP) | (
+        has_gate & (facts.operability[device] != Operability.INOPERABLE) & facts.reachable[device]
+    )
+    of_device = state[is_device] | np.where(can_close, CLOSABLE, 0).astype(np.int8)
+    state[is_device] = np.where(passes, of_device, 0)
+    state[blocks.edge_is_dead[edges]] = 0
+    return state
