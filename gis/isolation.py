@@ -280,7 +280,8 @@ def _premises(world: World, mark: Codes, found: tuple[Rows, Rows]) -> tuple[Rows
 def _supply_before(world: World, block: Rows) -> Flags:
     """Tell which blocks had water; without a source recorded, all but those of closed pipes."""
     if world.has_sources:
-        return world.feeder[block] != UNSUPPLIED
+        supplied: Flags = world.feeder[block] != UNSUPPLIED
+        return supplied
     parts = world.members.parts
     first = parts.members[np.minimum(parts.start[block], max(parts.members.size - 1, 0))]
     has_parts = parts.start[block + 1] > parts.start[block]
