@@ -95,6 +95,8 @@ class World:
     feeder
         The edge by which each block gets its water; ROOT where it has a source
         of its own, UNSUPPLIED where it gets none. Shape (blocks,).
+    lasting_feeder
+        The same without the tanks, whose water ends. Shape (blocks,).
     """
 
     network: Network
@@ -104,6 +106,7 @@ class World:
     facts: DeviceFacts
     state: Codes
     feeder: Rows
+    lasting_feeder: Rows
 
     @classmethod
     def of(cls, network: Network, snap_m: float = SNAP_M) -> World:
@@ -128,11 +131,13 @@ class World:
         edges = Groups(flat.start, flat.members // 2)
         every = np.arange(len(blocks.edge_blocks), dtype=np.int32)
         state = edge_state(network, blocks, network.facts, every)
-        feeder = np.full(blocks.count, UNSUPPLIED, dtype=np.int32)
-        roots = np.unique(members.source_block)
-        feeder[roots] = ROOT
-        flood(edges.start, edges.members, blocks.edge_blocks, state, roots, feeder)
-        return cls(network, blocks, members, edges, network.facts, state, feeder)
+        graph = (edges.start, edges.members, blocks.edge_blocks, state)
+        feeder = _let_run(graph, members.source_block, blocks.count)
+        lasting = feeder
+        if network.source_is_tank.any():
+            works = members.source_block[~network.source_is_tank]
+            lasting = _let_run(graph, works, blocks.count)
+        return cls(network, blocks, members, edges, network.facts, state, feeder, lasting)
 
     @property
     def has_sources(self) -> bool:
@@ -188,20 +193,33 @@ class World:
         passing = FORWARD | BACKWARD
         severed = rows[(before & ~after & passing) > 0]
         joined = rows[(after & ~before & passing) > 0]
-        feeder = self.feeder
+        feeder, lasting = self.feeder, self.lasting_feeder
         if severed.size or joined.size:
-            feeder = self._refeed(state, severed, joined)
-        return replace(self, facts=facts, state=state, feeder=feeder)
+            feeder = self._refeed(self.feeder, state, severed, joined)
+            has_tanks = self.lasting_feeder is not self.feeder
+            lasting = (
+                self._refeed(self.lasting_feeder, state, severed, joined) if has_tanks else feeder
+            )
+        return replace(self, facts=facts, state=state, feeder=feeder, lasting_feeder=lasting)
 
-    def _refeed(self, state: Codes, severed: Rows, joined: Rows) -> Rows:
+    def _refeed(self, feeder: Rows, state: Codes, severed: Rows, joined: Rows) -> Rows:
         graph = (self.edges.start, self.edges.members, self.blocks.edge_blocks, state)
         mark = np.full(self.blocks.count, UNTOUCHED, dtype=np.int8)
-        hanging, new_feeder = detach(*graph, self.feeder, severed, mark)
-        feeder = self.feeder.copy()
+        hanging, new_feeder = detach(*graph, feeder, severed, mark)
+        feeder = feeder.copy()
         feeder[hanging] = new_feeder
         sides = np.unique(self.blocks.edge_blocks[joined])
         flood(*graph, sides[feeder[sides] != UNSUPPLIED].astype(np.int32), feeder)
         return feeder
+
+
+def _let_run(graph: tuple[NDArray[np.int64], Rows, Rows, Codes], sources: Rows, count: int) -> Rows:
+    """Let water run from the blocks of these sources through the whole network."""
+    feeder = np.full(count, UNSUPPLIED, dtype=np.int32)
+    roots = np.unique(sources).astype(np.int32)
+    feeder[roots] = ROOT
+    flood(*graph, roots, feeder)
+    return feeder
 
 
 def edge_state(network: Network, blocks: Blocks, facts: DeviceFacts, edges: Rows) -> Codes:
