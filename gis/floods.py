@@ -29,7 +29,7 @@ HELD = 3
 
 
 @njit(cache=True, nogil=True)
-def _downstream(ends: Rows, state: Codes, edge: int, block: int) -> int:
+def downstream(ends: Rows, state: Codes, edge: int, block: int) -> int:
     """Give the block that water in `block` can pass to by this edge, or -1."""
     if ends[edge, 0] == block and state[edge] & FORWARD:
         return int(ends[edge, 1])
@@ -39,7 +39,7 @@ def _downstream(ends: Rows, state: Codes, edge: int, block: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _upstream(ends: Rows, state: Codes, edge: int, block: int) -> int:
+def upstream(ends: Rows, state: Codes, edge: int, block: int) -> int:
     """Give the block from which water can pass into `block` by this edge, or -1."""
     if ends[edge, 1] == block and state[edge] & FORWARD:
         return int(ends[edge, 0])
@@ -77,7 +77,7 @@ def flood(
         block = queue[head]
         head += 1
         for i in range(start[block], start[block + 1]):
-            other = _downstream(ends, state, incident[i], block)
+            other = downstream(ends, state, incident[i], block)
             if other >= 0 and feeder[other] == UNSUPPLIED:
                 feeder[other] = incident[i]
                 queue = _push(queue, tail, other)
@@ -108,7 +108,7 @@ def drain(
         for i in range(start[block], start[block + 1]):
             if state[incident[i]] & CLOSABLE:
                 continue
-            other = _upstream(ends, state, incident[i], block)
+            other = upstream(ends, state, incident[i], block)
             if other >= 0 and mark[other] != DRAINED:
                 mark[other] = DRAINED
                 found = _push(found, tail, other)
@@ -196,7 +196,7 @@ def detach(
     for k in range(len(hanging)):
         block = hanging[k]
         for i in range(start[block], start[block + 1]):
-            other = _upstream(ends, state, incident[i], block)
+            other = upstream(ends, state, incident[i], block)
             if other >= 0 and mark[other] == UNTOUCHED and feeder[other] != UNSUPPLIED:
                 mark[block] = HELD
                 new_feeder[k] = incident[i]
@@ -214,7 +214,7 @@ def detach(
         block = hanging[queue[head]]
         head += 1
         for i in range(start[block], start[block + 1]):
-            other = _downstream(ends, state, incident[i], block)
+            other = downstream(ends, state, incident[i], block)
             if other >= 0 and mark[other] == HANGING:
                 mark[other] = HELD
                 k = order[np.searchsorted(ordered, other)]
@@ -239,7 +239,7 @@ def spread(
         block = found[head]
         head += 1
         for i in range(start[block], start[block + 1]):
-            other = _downstream(ends, state, incident[i], block)
+            other = downstream(ends, state, incident[i], block)
             if other >= 0 and is_dry[other] and not seen[other]:
                 seen[other] = True
                 found = _push(found, tail, other)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gis.floods import BACKWARD, DRAINED, FORWARD, HANGING, UNSUPPLIED, UNTOUCHED, detach, drain
+from gis.floods import BACKWARD, DRAINED, FORWARD, HANGING, UNSUPPLIED, UNTOUCHED, drain
 from gis.network import DeviceKind
 from gis.world import block_of_places
 
@@ -178,18 +178,12 @@ def isolate_blocks(world: World, broken: Rows, closing: Rows | None = None) -> I
         As of `isolate`.
     """
     closing = broken[:0] if closing is None else closing
-    state = world.state
-    if closing.size:
-        state = state.copy()
-        state[closing] = 0
+    state = world.passing(closing)
     edges, ends = world.edges, world.blocks.edge_blocks
     mark = np.full(world.blocks.count, UNTOUCHED, dtype=np.int8)
     shut = drain(edges.start, edges.members, ends, state, broken, mark)
+    hanging, new_feeder, mark = world.take_away(shut, closing)
     touching = np.unique(edges.of_blocks(shut))
-    severed = np.concatenate([touching, closing])
-    hanging, new_feeder = detach(
-        edges.start, edges.members, ends, state, world.feeder, severed, mark
-    )
     cut_off = hanging[new_feeder == UNSUPPLIED]
     return _describe(world, state, mark, touching, (shut, cut_off, closing))
 

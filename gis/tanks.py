@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gis.floods import DRAINED, UNSUPPLIED, UNTOUCHED, detach, spread
+from gis.floods import UNSUPPLIED, spread
 
 if TYPE_CHECKING:
     from gis.isolation import Isolation
@@ -85,17 +85,8 @@ def find_tank_fed(world: World, isolation: Isolation) -> list[TankFed]:
 
 
 def _lasting_supply_lost(world: World, isolation: Isolation) -> Flags:
-    mark = np.full(world.blocks.count, UNTOUCHED, dtype=np.int8)
-    mark[isolation.blocks_shut] = DRAINED
-    state = world.state
-    if isolation.closing.size:
-        state = state.copy()
-        state[isolation.closing] = 0
-    edges, ends = world.edges, world.blocks.edge_blocks
-    touching = np.unique(edges.of_blocks(isolation.blocks_shut))
-    severed = np.concatenate([touching, isolation.closing])
-    hanging, new_feeder = detach(
-        edges.start, edges.members, ends, state, world.lasting_feeder, severed, mark
+    hanging, new_feeder, _ = world.take_away(
+        isolation.blocks_shut, isolation.closing, world.lasting_feeder
     )
     lost = np.zeros(world.blocks.count, dtype=np.bool_)
     lost[hanging[new_feeder == UNSUPPLIED]] = True

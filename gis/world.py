@@ -11,6 +11,7 @@ import numpy as np
 from gis.floods import (
     BACKWARD,
     CLOSABLE,
+    DRAINED,
     FORWARD,
     ROOT,
     UNSUPPLIED,
@@ -183,6 +184,50 @@ class World:
         if rows.size == 0:
             return None
         return self._with(self.facts.changed(rows, position=Position.CLOSED), rows)
+
+    def passing(self, closing: Rows) -> Codes:
+        """Give the state of the edges when these devices are closed besides."""
+        if closing.size == 0:
+            return self.state
+        state = self.state.copy()
+        state[closing] = 0
+        return state
+
+    def take_away(
+        self, drained: Rows, closing: Rows, feeder: Rows | None = None
+    ) -> tuple[Rows, Rows, Codes]:
+        """
+        Find out who keeps supply when blocks are drained and devices closed.
+
+        Parameters
+        ----------
+        drained, closing
+            Blocks that pass nothing any more, and devices closed besides.
+        feeder
+            How the blocks had their water; by default `self.feeder`.
+
+        Returns
+        -------
+        hanging
+            Blocks elsewhere whose water came that way, lost or not.
+        new_feeder
+            The edge that supplies each of them now, UNSUPPLIED for those that lost it.
+        mark
+            DRAINED, HANGING (lost), HELD or UNTOUCHED. Shape (blocks,).
+        """
+        mark = np.full(self.blocks.count, UNTOUCHED, dtype=np.int8)
+        mark[drained] = DRAINED
+        severed = np.concatenate([np.unique(self.edges.of_blocks(drained)), closing])
+        hanging, new_feeder = detach(
+            self.edges.start,
+            self.edges.members,
+            self.blocks.edge_blocks,
+            self.passing(closing),
+            self.feeder if feeder is None else feeder,
+            severed,
+            mark,
+        )
+        return hanging, new_feeder, mark
 
     def _with(self, facts: DeviceFacts, rows: Rows) -> World:
         rows = np.unique(rows).astype(np.int32)
