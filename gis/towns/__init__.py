@@ -1,0 +1,9 @@
+"""Towns that do not exist, with every case that a network can hold, from a seed."""
+
+from __future__ import annotations
+
+from gis.towns.features import feature_lines
+from gis.towns.mains import FEWEST_PIPES
+from gis.towns.town import Town, make_town, town_network
+
+__all__ = ["FEWEST_PIPES", "Town", "feature_lines", "make_town", "town_network"]
