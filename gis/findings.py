@@ -56,8 +56,7 @@ MESSAGES: dict[str, str] = {
     "id-was-a-number": "The id of %(kind)s %(id)s is a number; it is taken as text.",
     "key-twice": 'The %(kind)s %(id)s has "%(property)s" twice; remove one.',
     "text-wrong": (
-        "The %(kind)s %(id)s holds a NUL or half a character, which no database keeps;"
-        " remove it."
+        "The %(kind)s %(id)s holds a NUL or half a character, which no database keeps; remove it."
     ),
     "property-missing": 'The %(kind)s %(id)s has no "%(property)s"; add it.',
     "property-not-number": (
@@ -96,6 +95,7 @@ MESSAGES: dict[str, str] = {
         "The %(end)s of %(kind)s %(id)s was joined to node %(node)s, %(distance_m)s m away."
     ),
     "node-made": "Node %(id)s was made where %(ends)s ends lie without a node.",
+    "node-implied": "Node %(id)s is drawn by nothing but the %(by)s of that name; it was made there.",
     "valve-pipe-nearest": (
         "The valve %(id)s names no pipe; it was put on pipe %(pipe)s, %(distance_m)s m away."
     ),
