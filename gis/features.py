@@ -31,9 +31,7 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ID_P
 Text = Annotated[str, StringConstraints(max_length=10_000)]
 Date = Annotated[str, AfterValidator(_check_date)]
 Flag = Annotated[bool, Strict()]
-Number = Annotated[
-    float, Field(strict=True, ge=-LARGEST, le=LARGEST, allow_inf_nan=False)
-]
+Number = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Amount = Annotated[float, Field(strict=True, ge=0, le=LARGEST, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, le=LARGEST, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
@@ -312,9 +310,7 @@ def properties_of(kind: type[Feature]) -> tuple[str, ...]:
     )
 
 
-PROPERTIES: dict[str, tuple[str, ...]] = {
-    name: properties_of(kind) for name, kind in KINDS.items()
-}
+PROPERTIES: dict[str, tuple[str, ...]] = {name: properties_of(kind) for name, kind in KINDS.items()}
 """Properties of the format by kind, as Python attributes, in the order of the format."""
 
 

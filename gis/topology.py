@@ -20,8 +20,8 @@ from scipy.spatial import cKDTree
 from gis.faults import report_faults
 from gis.features import Feature, Feed, NodeFeature
 from gis.findings import Finding, Report
-from gis.formats.building import without_collector
 from gis.lines import LineIndex, Lines, distances_m, geocentric_m
+from gis.memory import without_collector
 from gis.placement import Placement, PlacementError, cuts_m, network_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gis.features import CustomerFeature, FeatureSet, HydrantFeature, SourceFeature
-    from gis.features import PipeFeature, ValveFeature
+    from gis.features import (
+        CustomerFeature,
+        FeatureSet,
+        HydrantFeature,
+        SourceFeature,
+        ValveFeature,
+    )
 
     Rows = NDArray[np.int64]
     Numbers = NDArray[np.float64]
@@ -463,7 +468,10 @@ class _Placing:
         only, first, count = np.unique(point, return_index=True, return_counts=True)
         found[only] = line[first]
         for at, begin, number in zip(
-            only[count > 1].tolist(), first[count > 1].tolist(), count[count > 1].tolist(), strict=True
+            only[count > 1].tolist(),
+            first[count > 1].tolist(),
+            count[count > 1].tolist(),
+            strict=True,
         ):
             rivals = line[begin : begin + number].tolist()
             found[at] = min(rivals, key=lambda row: self.pipes[row].id)
@@ -483,7 +491,9 @@ class _Placing:
         lon, lat = _coordinates([sources[row] for row in missing.tolist()])
         nearest, gap = self._nearest_nodes(lon, lat, *_coordinates(self.nodes), np.inf)
         found[missing] = nearest
-        for row, node, distance in zip(missing.tolist(), nearest.tolist(), gap.tolist(), strict=True):
+        for row, node, distance in zip(
+            missing.tolist(), nearest.tolist(), gap.tolist(), strict=True
+        ):
             source = sources[row]
             if node < 0:
                 self._say("source-on-no-node", source, severity="error")
@@ -625,7 +635,12 @@ class _Placing:
     # --- saying it ---
 
     def _say(
-        self, code: str, feature: Feature, *, severity: Any = "wrong", **params: object  # noqa: ANN401
+        self,
+        code: str,
+        feature: Feature,
+        *,
+        severity: Any = "wrong",
+        **params: object,
     ) -> None:
         if not self.report.has_room(severity, code):
             self.report.count(severity, code, 1)
@@ -645,7 +660,11 @@ class _Placing:
         )
 
     def _say_nearest(
-        self, code: str, feature: Any, distance: float, severity: str = "guessed"  # noqa: ANN401
+        self,
+        code: str,
+        feature: Any,
+        distance: float,
+        severity: str = "guessed",
     ) -> None:
         self._say(
             code,

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import Counter
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from gis.features import FORMAT_NAMES, KINDS, PROPERTIES, RENAMED, AnyFeature, FeatureSet
+from gis.features import FORMAT_NAMES, KINDS, PROPERTIES, RENAMED, FeatureSet
 from gis.findings import Finding, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pyproj import Transformer
     from pydantic_core import ErrorDetails
+    from pyproj import Transformer
 
 
 class FormatError(ValueError):
@@ -51,18 +47,6 @@ def refuse(code: str, **params: object) -> FormatError:
     return FormatError(report)
 
 
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Keep Python from searching millions of new objects for cycles that are not there."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 _KNOWN = {
     kind: frozenset(FORMAT_NAMES.get(name, name) for name in names)
     for kind, names in PROPERTIES.items()
@@ -71,7 +55,6 @@ _REFERENCES = frozenset({"start_node", "end_node", "node", "pipe"})
 _WHOLE = frozenset({"properties", "people"})
 _SHAPES = {kind: KINDS[kind].shapes for kind in KINDS}
 _VALIDATORS = {kind: KINDS[kind].__pydantic_validator__ for kind in KINDS}  # type: ignore[union-attr]
-_DEFAULTLESS = {"node": "diameter_mm"}
 _MOST_SKIPPED = 1_000
 _GEOMETRY = "geometry"
 
@@ -145,7 +128,12 @@ class Builder:
         if self._transformer is not None:
             points = self._to_wgs84(points)
         fields[_GEOMETRY] = points
-        if kind == "valve" and shape == "LineString" and isinstance(points, list) and len(points) < 2:
+        if (
+            kind == "valve"
+            and shape == "LineString"
+            and isinstance(points, list)
+            and len(points) < 2
+        ):
             self._error("geometry-too-short", kind, identifier, index)
             return
         try:
@@ -178,7 +166,9 @@ class Builder:
         self.features.remarks = self.report
         return self.features
 
-    def fail(self, code: str, index: int, kind: object = "", identifier: object = "", **params: object) -> None:
+    def fail(
+        self, code: str, index: int, kind: object = "", identifier: object = "", **params: object
+    ) -> None:
         """Refuse one feature that cannot even be taken."""
         self._error(code, _word(kind), identifier, index, **params)
 
@@ -223,9 +213,7 @@ class Builder:
                 )
             )
 
-    def _explain(
-        self, kind: str, fields: dict[str, Any], detail: ErrorDetails, index: int
-    ) -> None:
+    def _explain(self, kind: str, fields: dict[str, Any], detail: ErrorDetails, index: int) -> None:
         place = detail["loc"]
         name = str(place[0]) if place else ""
         identifier = fields.get("id")

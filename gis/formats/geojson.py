@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gis.features import FORMAT_NAMES, KINDS, PROPERTIES, Feature
-from gis.formats.building import Builder, FormatError, refuse, show, without_collector
+from gis.formats.building import Builder, FormatError, refuse, show
 from gis.formats.crs import transformer_from
+from gis.memory import without_collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -204,7 +205,13 @@ def _take(builder: Builder, raw: bytes, index: int) -> None:
     except msgspec.ValidationError:
         kind, identifier = _name_of(raw)
         builder.fail(
-            "property-out-of-range", index, kind, identifier, property="?", value="?", limit="< 1e308"
+            "property-out-of-range",
+            index,
+            kind,
+            identifier,
+            property="?",
+            value="?",
+            limit="< 1e308",
         )
         return
     except RecursionError:
@@ -275,8 +282,7 @@ def write_geojson(path: str | Path, features: FeatureSet) -> None:
     the file back guesses it again and says so.
     """
     with Path(path).open("wb") as file:
-        for chunk in geojson_chunks(features):
-            file.write(chunk)
+        file.writelines(geojson_chunks(features))
 
 
 def geojson_chunks(features: FeatureSet) -> Iterator[bytes]:
