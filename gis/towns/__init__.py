@@ -6,4 +6,16 @@ from gis.towns.features import feature_lines
 from gis.towns.mains import FEWEST_PIPES
 from gis.towns.town import Town, make_town, town_network
 
-__all__ = ["FEWEST_PIPES", "Town", "feature_lines", "make_town", "town_network"]
+SAMPLE_PIPES = 400
+SAMPLE_SEED = 76
+"""Of this size and seed is the town in `sample_network.geojson`."""
+
+__all__ = [
+    "FEWEST_PIPES",
+    "SAMPLE_PIPES",
+    "SAMPLE_SEED",
+    "Town",
+    "feature_lines",
+    "make_town",
+    "town_network",
+]

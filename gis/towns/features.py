@@ -62,7 +62,9 @@ def feature_lines(town: Town) -> Iterator[str]:
 
 def _feature(kind: str, name: str, geometry: str, properties: dict[str, object]) -> str:
     known = {key: value for key, value in properties.items() if value is not None}
-    text = json.dumps({"kind": kind, "id": name, **known}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(
+        {"kind": kind, "id": name, **known}, ensure_ascii=False, separators=(",", ":")
+    )
     return f'{{"type":"Feature","geometry":{geometry},"properties":{text}}}'
 
 
@@ -136,9 +138,12 @@ def _pipes(town: Town) -> Iterator[str]:
         town.pipe_zone.tolist(),
         mains.role.tolist(),
         mains.line.tolist(),
+        mains.is_over_river.tolist(),
         strict=True,
     )
-    for row, (ends, kind, material, diameter, year, zone, role, line) in enumerate(columns):
+    for row, (ends, kind, material, diameter, year, zone, role, line, over_river) in enumerate(
+        columns
+    ):
         first, last = ends
         # One record in a hundred says nothing of its ends; months are known of newer pipes.
         known = row % 100 != 57
@@ -156,6 +161,7 @@ def _pipes(town: Town) -> Iterator[str]:
                 "one_way": True if role == Role.CHECKED else None,
                 "zone": zones[zone],
                 "road": streets[line],
+                "laying": "过河管" if over_river else None,
             },
         )
 
@@ -368,7 +374,7 @@ def _premises(town: Town) -> Iterator[str]:
 
 
 def _house_numbers(town: Town) -> Numbers:
-    """Number houses along their street, from its west or south end, odd on the left."""
+    """Give numbers to houses along their street, from its west or south end, odd on the left."""
     premises, streets, mains = town.premises, town.streets, town.mains
     axis = np.where(mains.line[premises.pipe] < streets.rows, 0, 1)
     at = mains.bend_xy[premises.pipe]

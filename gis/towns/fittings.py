@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class Fittings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Places:
-    """Where valves stand: pipe, side of it (2: its middle), share of its length, as a link or not."""
+    """Where valves stand: pipe, its end or 2 for its middle, share of its length, link or not."""
 
     pipe: NDArray[np.int64]
     side: NDArray[np.int64]
@@ -159,8 +159,11 @@ def _choose_places(mains: Mains, crossings: int, rng: Generator) -> _Places:
     pipe = np.concatenate([pipe, middle, pipe[twice]])
     side = np.concatenate([side, np.full(len(middle), 2), side[twice]])
     share = np.concatenate(
-        [np.full(len(drawn_as_link), np.nan), rng.uniform(0.3, 0.7, len(middle))]
-        + [np.full(len(twice), np.nan)]
+        [
+            np.full(len(drawn_as_link), np.nan),
+            rng.uniform(0.3, 0.7, len(middle)),
+            np.full(len(twice), np.nan),
+        ]
     )
     is_link = np.concatenate([is_link, np.zeros(len(middle) + len(twice), dtype=np.bool_)])
     order = np.lexsort((side, pipe))
@@ -172,7 +175,7 @@ def _some(rng: Generator, rows: NDArray[np.int64], share: float) -> NDArray[np.i
     return rng.choice(rows, max(2, round(share * len(rows))), replace=False)
 
 
-def _facts(mains: Mains, places: _Places, rng: Generator) -> dict[str, NDArray[np.generic]]:
+def _facts(mains: Mains, places: _Places, rng: Generator) -> dict[str, Any]:
     count = len(places.pipe)
     boundary = (places.side == 0) & (mains.role[places.pipe] == Role.SHUT_OFF)
     ordinary = np.flatnonzero(~boundary & (mains.role[places.pipe] == Role.PLAIN))

@@ -60,8 +60,8 @@ class Mains:
         A `PipeClass`, a `Role`, a row of `MATERIALS`. Shape (pipes,).
     diameter_mm, year
         Shape (pipes,).
-    is_branch
-        Whether it leads into a courtyard. Shape (pipes,).
+    is_branch, is_over_river
+        Whether it leads into a courtyard, or hangs under a bridge. Shape (pipes,).
     line, district
         Street, and district or -1 for the mains between districts. Shape (pipes,).
     works_node, tank_node, tank_district
@@ -77,6 +77,7 @@ class Mains:
     diameter_mm: NDArray[np.int32]
     year: NDArray[np.int32]
     is_branch: Flags
+    is_over_river: Flags
     line: Rows
     district: Rows
     works_node: Rows
@@ -167,6 +168,7 @@ def lay_mains(streets: Streets, pipes: int, rng: Generator) -> Mains:
         diameter_mm=diameter[order],
         year=year[order],
         is_branch=is_branch[order],
+        is_over_river=(streets.is_over_river[segment] & (kinds == 0))[order],
         line=streets.line[segment][order],
         district=district.astype(np.int32)[order],
         works_node=site[: sites.works].astype(np.int32),
@@ -279,7 +281,9 @@ def _diameters(
 ) -> NDArray[np.int32]:
     chance = rng.random(len(year))
     trunk = np.select([chance < 0.25, chance < 0.7], [600, 500], 400)
-    branch = np.where(year > 2000, np.where(chance < 0.5, 110, 160), np.where(chance < 0.6, 100, 75))
+    branch = np.where(
+        year > 2000, np.where(chance < 0.5, 110, 160), np.where(chance < 0.6, 100, 75)
+    )
     street = np.select([chance < 0.35, chance < 0.75, chance < 0.95], [150, 200, 300], 100)
     chosen: NDArray[np.int32] = np.where(is_trunk, trunk, np.where(is_branch, branch, street))
     return chosen.astype(np.int32)

@@ -102,7 +102,7 @@ def settle(mains: Mains, length_m: Numbers, customers: int, rng: Generator) -> P
     """
     trunk = mains.pipe_class == PipeClass.TRANSMISSION
     weight = length_m * np.where(mains.is_branch, 3.0, np.where(trunk, 0.05, 0.8))
-    weight[mains.role != Role.PLAIN] = 0.0
+    weight[(mains.role != Role.PLAIN) | mains.is_over_river] = 0.0
     pipe = _draw(weight, customers, rng)
     yard = mains.is_branch[pipe]
     chance = rng.random(customers)
@@ -124,7 +124,7 @@ def settle(mains: Mains, length_m: Numbers, customers: int, rng: Generator) -> P
     people[rng.random(customers) < 0.03] = NONE
     is_tall = trade == Trade.HIGH_RISE
     hydrants = max(3, round(0.16 * len(length_m)))
-    hydrant_weight = length_m * (~mains.is_branch & ~trunk & (mains.role == Role.PLAIN))
+    hydrant_weight = length_m * (~mains.is_branch & ~trunk & (weight > 0))
     return Premises(
         pipe=pipe.astype(np.int32),
         share=rng.uniform(0.08, 0.92, customers),

@@ -178,8 +178,8 @@ def _crossings(plan: _Plan, rng: Generator) -> Numbers:
     # Long waves bend the streets together, so that no two of them meet.
     bent = np.column_stack(
         [
-            x + 55 * np.sin(y / 520 + turns[0]) + 14 * np.sin(x / 210 + turns[1]),
-            y + 70 * np.sin(x / 610 + turns[2]) + 14 * np.sin(y / 190 + turns[3]),
+            x + 60 * np.sin(y / 330 + turns[0]) + 14 * np.sin(x / 210 + turns[1]),
+            y + 75 * np.sin(x / 390 + turns[2]) + 14 * np.sin(y / 190 + turns[3]),
         ]
     )
     return bent + rng.normal(0.0, 5.0, bent.shape)
@@ -229,7 +229,9 @@ def _choose(
     pairs = (ends[street, 0], ends[street, 1])
     by_weight = np.empty(len(street))
     by_weight[np.argsort(weight, kind="stable")] = np.arange(1.0, len(street) + 1)
-    tree = minimum_spanning_tree(coo_array((by_weight, pairs), shape=(crossings, crossings)).tocsr())
+    tree = minimum_spanning_tree(
+        coo_array((by_weight, pairs), shape=(crossings, crossings)).tocsr()
+    )
     is_needed = np.isin(by_weight, tree.data)
 
     has_pipe = np.ones(len(ends), dtype=np.bool_)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gis.towns.mains import Mains
     from gis.towns.premises import Premises
     from gis.towns.streets import Streets
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 ORIGIN_LON_LAT = (117.3512, 31.1207)
 """South-west corner. No town of this shape and name lies there."""
@@ -92,7 +94,8 @@ class Town:
         ahead = step * metres / np.maximum(piece, 1e-9)[:, None]
         left = np.column_stack([-ahead[:, 1], ahead[:, 0]]) / metres
         shift = left * np.broadcast_to(aside_m, len(pipe))[:, None]
-        return np.round(start + part[:, None] * step + shift, 7)
+        places: Numbers = np.round(start + part[:, None] * step + shift, 7)
+        return places
 
     def network(self) -> Network:
         """Give the town as arrays, as its file would be read, without the detour of a file."""
@@ -149,9 +152,9 @@ class Town:
             premises_people=premises.people,
             premises_is_critical=premises.critical > 0,
             premises_is_guessed=premises.is_pipe_missing,
-            premises_demand_l_day=(
-                premises.properties * premises.demand_l_per_property_day
-            ).astype(np.float64),
+            premises_demand_l_day=(premises.properties * premises.demand_l_per_property_day).astype(
+                np.float64
+            ),
             premises_tank_m3=premises.tank_m3.astype(np.float64),
             hydrant_pipe=premises.hydrant_pipe,
             hydrant_at_m=premises.hydrant_share * self.pipe_length_m[premises.hydrant_pipe],
@@ -210,8 +213,10 @@ def town_network(pipes: int, seed: int = 1) -> Network:
 
 
 def _padded(
-    values: NDArray[np.generic], more: int, fill: float | bool  # noqa: FBT001
-) -> NDArray[np.generic]:
+    values: NDArray[Scalar],
+    more: int,
+    fill: float,
+) -> NDArray[Scalar]:
     return np.concatenate([values, np.full(more, fill, dtype=values.dtype)])
 
 
