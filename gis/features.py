@@ -116,7 +116,8 @@ class ValveFeature(Feature):
     An isolation valve, as a point on a pipe or a link between two nodes.
 
     `position` stays None where the file has none: it is treated as open and
-    `is_position_assumed` says so. `at_m` is the place along `pipe`.
+    `is_position_assumed` says so. `at_m` is the place along `pipe`, measured
+    from the drawing unless a reader knows better (`is_place_given`).
     """
 
     kind: ClassVar[str] = "valve"
@@ -135,6 +136,7 @@ class ValveFeature(Feature):
     last_exercised_on: Date | None = None
     diameter_mm: Positive | None = None
     at_m: float | None = field(default=None, metadata=_PLACED)
+    is_place_given: bool = field(default=False, metadata=_PLACED)
     is_pipe_guessed: bool = field(default=False, metadata=_PLACED)
     is_start_guessed: bool = field(default=False, metadata=_PLACED)
     is_end_guessed: bool = field(default=False, metadata=_PLACED)

@@ -44,6 +44,45 @@ MESSAGES: dict[str, str] = {
         "%(crs)s (Xi'an 80, Beijing 54 and their like) cannot be transformed to WGS84 without the"
         " parameters of the survey; give a coordinate system that holds them, or transform first."
     ),
+    # epanet
+    "file-too-large": "The file %(file)s is larger than %(limit)s.",
+    "text-encoding": "The text of %(file)s is neither UTF-8 nor GB18030; save it as UTF-8.",
+    "inp-no-nodes": "The file has no junctions, reservoirs or tanks; is it an EPANET INP file?",
+    "inp-broken": "EPANET's reader (wntr) cannot read %(file)s: %(reason)s.",
+    "inp-twice": "The %(kind)s %(id)s (line %(line)s) has an id that is used twice; rename one.",
+    "inp-too-short": "The line of %(kind)s %(id)s (line %(line)s) is too short: %(value)s.",
+    "inp-not-number": (
+        "The %(kind)s %(id)s (line %(line)s) has %(value)s where a number must stand."
+    ),
+    "inp-no-such-node": (
+        "The %(kind)s %(id)s (line %(line)s) names the node %(value)s, which the file does not have."
+    ),
+    "inp-no-such-link": (
+        "The %(section)s section (line %(line)s) names the link %(id)s, which the file does not"
+        " have."
+    ),
+    "inp-drawn-locally": (
+        "The coordinates are no longitudes and latitudes and --crs is not given; the network is"
+        " drawn around longitude 0, latitude 0, at %(scale)s m a unit, so that lines are as long as"
+        " their pipes. Its answers hold; its place on the map does not."
+    ),
+    "inp-coordinates-missing": (
+        "%(count)s nodes have no coordinates, %(id)s among them; each is drawn at a neighbour's"
+        " place."
+    ),
+    "inp-controls-left-out": (
+        "%(count)s lines of controls and rules were left out; links are as they are at the start."
+    ),
+    "inp-customers-assumed": (
+        "An INP file has no customers; %(count)s were assumed, one for every junction with demand."
+    ),
+    "inp-valves-assumed": (
+        "An INP file has no isolation valves; %(count)s were assumed, at both ends of every pipe."
+    ),
+    "inp-junction-supplies": (
+        "The junction %(id)s has a negative demand (%(demand_m3_day)s m3 a day): water comes in"
+        " there. It is not taken for a source; add one where it is."
+    ),
     # features
     "not-a-feature": "Feature number %(index)s is not a GeoJSON feature.",
     "kind-missing": "Feature number %(index)s (%(id)s) has no properties.kind.",

@@ -426,11 +426,12 @@ class _Placing:
             on_pipe.tolist(), place.tolist(), distance_m.tolist(), strict=True
         ):
             valve = valves[row]
-            valve.at_m = metre
+            if not valve.is_place_given or valve.at_m is None:
+                valve.at_m = metre
             if distance > self.snap_m:
                 self._say_nearest("valve-far-from-pipe", valve, distance, severity="wrong")
         pipe[points] = found
-        at_m[points[on_pipe]] = place
+        at_m[points[on_pipe]] = [valves[row].at_m for row in on_pipe.tolist()]
         return pipe, at_m
 
     def _known_pipes(self, features: Sequence[ValveFeature | HydrantFeature]) -> Rows:
