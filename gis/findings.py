@@ -44,6 +44,23 @@ MESSAGES: dict[str, str] = {
         "%(crs)s (Xi'an 80, Beijing 54 and their like) cannot be transformed to WGS84 without the"
         " parameters of the survey; give a coordinate system that holds them, or transform first."
     ),
+    # tables
+    "table-no-geometry": "The layer %(layer)s has no geometry.",
+    "shapefile-part-missing": "The file %(file)s is missing; a shapefile needs it.",
+    "shapefile-text-cut": (
+        'The "%(property)s" of %(kind)s %(id)s is longer than a shapefile allows (254 bytes) and'
+        " was cut; export to GeoJSON or GeoPackage to keep it."
+    ),
+    "encoding-unknown": "The file %(file)s names the encoding %(value)s, which is not known.",
+    "zip-broken": "The file %(file)s is no zip that can be read, or it is locked by a password.",
+    "zip-no-shapefile": "The zip %(file)s holds no .shp file.",
+    "zip-too-many": "The zip %(file)s holds %(count)s files; %(limit)s are allowed.",
+    "zip-too-large": (
+        "The zip %(file)s unpacks to more than it may (%(size)s MB; %(limit)s MB, and 200 times its"
+        " own size, are allowed)."
+    ),
+    "zip-nested": "The zip %(file)s holds another archive (%(value)s); unpack that first.",
+    "zip-name-wrong": "The zip %(file)s holds a file named %(value)s, which lies outside of it.",
     # epanet
     "file-too-large": "The file %(file)s is larger than %(limit)s.",
     "text-encoding": "The text of %(file)s is neither UTF-8 nor GB18030; save it as UTF-8.",
