@@ -125,9 +125,10 @@ def valve_losses(world: World, segments: Segments, losses: list[Loss]) -> list[V
     network = world.network
     kind = network.device_kind
     has_gate = (kind == DeviceKind.VALVE) | (kind == DeviceKind.ISOLATING_CONTROL_VALVE)
+    onward = _behind_checks(world)
     found = []
     for device in np.flatnonzero(has_gate).tolist():
-        sides = world.blocks.edge_blocks[device]
+        sides = onward[world.blocks.edge_blocks[device]]
         first, second = segments.of_block[sides]
         if world.state[device] == 0 or first == second:
             found.append(ValveLoss(device, 0, 0))
@@ -136,3 +137,14 @@ def valve_losses(world: World, segments: Segments, losses: list[Loss]) -> list[V
         larger = max(losses[first].properties, losses[second].properties)
         found.append(ValveLoss(device, together, together - larger))
     return found
+
+
+def _behind_checks(world: World) -> Rows:
+    """Give each block itself, but for the joint between a valve and a check what lies beyond."""
+    blocks = world.blocks
+    onward = np.arange(blocks.count, dtype=np.int32)
+    checks = slice(world.network.device_count, None)
+    is_stub = blocks.edge_vertices[checks, 0] >= blocks.nodes + len(blocks.part_pipe)
+    before, behind = blocks.edge_blocks[checks][is_stub].T
+    onward[before] = behind
+    return onward

@@ -111,7 +111,7 @@ def crosses_boundary(world: World, device: int) -> bool:
         _zones(world, int(vertex), int(world.network.device_pipe[device]))
         for vertex in world.blocks.edge_vertices[device]
     )
-    return bool(first) and bool(second) and first.isdisjoint(second)
+    return bool(first) and bool(second) and first != second
 
 
 def _zones(world: World, vertex: int, own_pipe: int) -> set[int]:
