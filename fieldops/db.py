@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flask import current_app
-from sqlalchemy import MetaData, create_engine
+from sqlalchemy import MetaData, create_engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from flask import Flask
+    from sqlalchemy import Engine
+
+CONNECTION_OPTIONS = "-c search_path=public,procrastinate -c timezone=UTC"
+"""The queue's tables stand in a schema of their own, and its functions name none."""
 
 
 class Base(DeclarativeBase):
@@ -28,10 +32,23 @@ class Base(DeclarativeBase):
     )
 
 
+def make_engine(url: str, pool_size: int = 20) -> Engine:
+    """Make an engine for an address as PostgreSQL's own tools take it, too."""
+    address = make_url(url)
+    if address.drivername in {"postgres", "postgresql"}:
+        address = address.set(drivername="postgresql+psycopg")
+    return create_engine(
+        address,
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"options": CONNECTION_OPTIONS},
+    )
+
+
 def make_sessions(url: str) -> sessionmaker[Session]:
     """Make sessions on one engine that share one `info["kept"]`, which lives as long as they do."""
-    engine = create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=0)
-    return sessionmaker(engine, info={"kept": {}})
+    return sessionmaker(make_engine(url), info={"kept": {}})
 
 
 def init_app(app: Flask, url: str) -> None:

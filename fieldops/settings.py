@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from fieldops.errors import FieldopsError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,7 +34,14 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read every setting; what is not set has a safe default."""
+        """
+        Read every setting; what is not set has a safe default.
+
+        Raises
+        ------
+        FieldopsError
+            If PORT is no port, or the home cannot be written.
+        """
         home = Path(environ.get("FIELDOPS_HOME") or CHECKOUT / ".fieldops").absolute()
         basemap = environ.get("FIELDOPS_BASEMAP")
         return cls(
@@ -41,18 +50,55 @@ class Settings:
             secret_key=environ.get("FIELDOPS_SECRET_KEY") or keep_secret(home / "secret_key"),
             is_demo=environ.get("FIELDOPS_DEMO", "") == "1",
             host=environ.get("HOST") or "127.0.0.1",
-            port=int(environ.get("PORT") or 8000),
+            port=read_port(environ.get("PORT") or "8000"),
             basemap=Path(basemap) if basemap else None,
             tianditu_key=environ.get("FIELDOPS_TIANDITU_KEY") or None,
         )
 
 
+def read_port(text: str) -> int:
+    """Read the number of a TCP port."""
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        return int(text)
+    raise FieldopsError(
+        "PORT is %(text)r, which is no port: set a number from 1 to 65535", text=text
+    )
+
+
 def keep_secret(path: Path) -> str:
-    """Read the secret of this home, or make one the first time."""
+    """Read the secret kept at `path`, or make one the first time; two at once agree on one."""
     try:
         return path.read_text()
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48))
-        return path.read_text()
+        pass
+    except OSError as error:
+        raise _unusable(path, error) from error
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        make_home(path.parent)
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # another process was first: its secret is the one
+        finally:
+            draft.unlink()
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return path.read_text()
+
+
+def make_home(folder: Path) -> None:
+    """Make a home that others may pass through, to the database's own folder, but not list."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o711)
+
+
+def _unusable(path: Path, error: OSError) -> FieldopsError:
+    return FieldopsError(
+        "%(path)s cannot be used (%(reason)s): set FIELDOPS_HOME to a folder that you may write",
+        path=path,
+        reason=error.strerror or error,
+    )

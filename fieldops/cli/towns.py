@@ -36,3 +36,6 @@ def make_town(file: Path, pipes: int, seed: int, customers: int | None) -> None:
             "%(file)s cannot be written: %(reason)s.", file=file, reason=error.strerror
         ) from error
     click.echo(_("Wrote a town of %(pipes)s pipes to %(file)s.", pipes=pipes, file=file), err=True)
+
+
+commands = [make_town]
