@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
-from fieldops import db, errors, language
+from fieldops import access, db, errors, language
 from fieldops.embedded_postgres import Cluster
 from fieldops.settings import Settings
 
@@ -26,8 +26,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.secret_key = settings.secret_key
     app.extensions["fieldops.settings"] = settings
     db.init_app(app, settings.database_url or Cluster(settings.home).url())
+    language.compile_catalogues()
     language.init_app(app)
     errors.init_app(app)
+    access.init_app(app)
     for feature in FEATURES:
         for room in ("views", "api"):
             name = f"fieldops.{feature}.{room}"

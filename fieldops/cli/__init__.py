@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 from flask import Flask
-from flask_babel import Babel, gettext
+from flask_babel import gettext
 
 from fieldops import db, language
 from fieldops.embedded_postgres import Cluster
@@ -53,8 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
 def speaking() -> Flask:
     """Make the little of an app that translation needs."""
     app = Flask("fieldops")
-    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(language.TRANSLATIONS)
-    Babel(app, locale_selector=language.choose_for_terminal)
+    language.compile_catalogues()
+    language.init_app(app)
     return app
 
 

@@ -1,0 +1,135 @@
+"""
+Fixtures of every test that needs the database.
+
+`session`, `client` and `statements` share one transaction that is always rolled back. Tests of
+NOTIFY, of workers and of servers take `database`, the address of a clone where commits are real.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session, sessionmaker
+
+from fieldops import create_app
+from fieldops.db import make_engine
+from fieldops.settings import Settings
+from tests import databases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from sqlalchemy import Connection, Engine
+
+LOOPBACK = ["127.0.0.1", "::1"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of this project."""
+    parser.addoption("--long", action="store_true", help="Run the tests marked long, too.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hold the tests' cluster while this run lasts."""
+    if not hasattr(config, "workerinput"):
+        config.stash[IN_USE] = databases.mark_in_use()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no server behind."""
+    if IN_USE in config.stash:
+        databases.stop_if_last(config.stash[IN_USE])
+
+
+IN_USE = pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long tests out unless asked for; open this machine's own ports to those that say so."""
+    for item in items:
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            item.add_marker(pytest.mark.skip(reason="long: run with --long"))
+        if item.get_closest_marker("loopback") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(scope="session")
+def database_url() -> Iterator[str]:
+    """Give this worker's own clone, for tests that roll back."""
+    with databases.clone() as url:
+        yield url
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """Give the address of a clone of one's own, where commits are real."""
+    with databases.clone() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def engine(database_url: str) -> Iterator[Engine]:
+    """Give an engine on this worker's clone."""
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """Open an outer transaction that is always rolled back, whatever the code commits."""
+    with engine.connect() as connection, connection.begin() as outer:
+        yield connection
+        outer.rollback()
+
+
+@pytest.fixture
+def sessions(connection: Connection) -> sessionmaker[Session]:
+    """Make sessions inside the outer transaction that share `info["kept"]`, as an app's do."""
+    return sessionmaker(connection, join_transaction_mode="create_savepoint", info={"kept": {}})
+
+
+@pytest.fixture
+def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """Open a session inside the outer transaction."""
+    with sessions() as session:
+        yield session
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """Give the settings of an app under test."""
+    return Settings(home=tmp_path, database_url=database_url, secret_key="test")  # noqa: S106
+
+
+@pytest.fixture
+def app(settings: Settings, sessions: sessionmaker[Session]) -> Flask:
+    """Give an app that sees what the test has flushed."""
+    app = create_app(settings)
+    app.testing = True
+    app.extensions["fieldops.sessions"] = sessions
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Give a client of that app, signed in as nobody."""
+    return app.test_client()
+
+
+@pytest.fixture
+def statements(connection: Connection) -> Iterator[list[str]]:
+    """Collect each SQL statement sent, so a test can hold a request to its budget."""
+    sent: list[str] = []
+
+    def record(*event_args: object) -> None:
+        sent.append(str(event_args[2]))
+
+    event.listen(connection, "before_cursor_execute", record)
+    yield sent
+    event.remove(connection, "before_cursor_execute", record)
