@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gis.floods import UNSUPPLIED, spread
-from gis.network import DeviceKind, Operability, Position
+from gis.network import NONE, DeviceKind, Operability, Position
 
 if TYPE_CHECKING:
     from gis.isolation import Isolation
@@ -107,22 +107,29 @@ def crosses_boundary(world: World, device: int) -> bool:
     """Tell whether a device is a zone's boundary, by record or by the zones on its two sides."""
     if world.network.device_boundary[device]:
         return True
-    first, second = (
-        _zones(world, int(vertex), int(world.network.device_pipe[device]))
-        for vertex in world.blocks.edge_vertices[device]
-    )
+    first, second = _zones_of_sides(world, device)
     return bool(first) and bool(second) and first != second
 
 
-def _zones(world: World, vertex: int, own_pipe: int) -> set[int]:
-    """List the known zones of a part, or of the other pipes at a node."""
-    network, blocks = world.network, world.blocks
-    part = vertex - blocks.nodes
-    if part < 0:
-        pipes = np.flatnonzero((network.pipe_ends == vertex).any(axis=1))
-        zones = set(network.pipe_zone[pipes[pipes != own_pipe]].tolist())
-    elif part < len(blocks.part_pipe):
-        zones = {int(network.pipe_zone[blocks.part_pipe[part]])}
-    else:
-        zones = {int(network.pipe_zone[own_pipe])}
-    return zones - {-1}
+def _zones_of_sides(world: World, device: int) -> tuple[set[int], set[int]]:
+    """List the known zones on either side of a device."""
+    network = world.network
+    pipe = int(network.device_pipe[device])
+    if pipe < 0:
+        start, end = network.device_ends[device].tolist()
+        return _zones_at(world, start), _zones_at(world, end)
+    own = {int(network.pipe_zone[pipe])} - {NONE}
+    vertices = world.blocks.edge_vertices[device] - world.blocks.nodes
+    is_between = ((vertices >= 0) & (vertices < len(world.blocks.part_pipe))).all()
+    if is_between:
+        return own, own
+    # At an end of its pipe, whichever it is of several in series there.
+    at_m = network.device_at_m[device]
+    end = int(at_m > network.pipe_length_m[pipe] - at_m)
+    return own, _zones_at(world, int(network.pipe_ends[pipe, end]), but_of=pipe)
+
+
+def _zones_at(world: World, node: int, but_of: int = NONE) -> set[int]:
+    """List the known zones of the pipes at a node, one of them left out."""
+    pipes = np.flatnonzero((world.network.pipe_ends == node).any(axis=1))
+    return set(world.network.pipe_zone[pipes[pipes != but_of]].tolist()) - {NONE}
