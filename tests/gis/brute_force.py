@@ -412,13 +412,13 @@ def refeed_json(town: Town, found: Outcome) -> list[Json] | None:
         return None
     lost = losses(town, found)
     cut_off = found.before - found.after - found.segment
-    sources: set[Place] = {("node", s["node"]) for s in town["sources"]} - found.segment
+    sources: set[Place] = {("node", source["node"]) for source in town["sources"]}
     rows = []
     for link in found.closed:
         if link.kind not in VALVES or not link.can_open or {link.tail, link.head} & found.segment:
             continue
         opened = [replace(one, is_closed=False) if one is link else one for one in found.closed]
-        wet = supplied_by(opened, sources)
+        wet = supplied_by(opened, sources - found.segment)
         assert not wet & found.segment, "opening a valve off the segment wets the break"
         if not any(place[0] in {"node", "part"} for place in wet & cut_off):
             continue
