@@ -1,4 +1,4 @@
-"""In which language a reader is spoken to."""
+"""Which language a person reads, and the catalogues of messages."""
 
 from __future__ import annotations
 
@@ -6,49 +6,98 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import has_request_context, request
-from flask_babel import Babel
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import g, has_request_context, request
+from flask_babel import Babel, get_locale
+
+from fieldops import access
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flask import Flask, Response
 
-LANGUAGES = ("zh_CN", "en")
+LANGUAGES = {"zh_CN": "中文", "en": "English"}
+DEFAULT = "zh_CN"
 COOKIE = "lang"
+COOKIE_AGE_S = 365 * 24 * 3600
+TIMEZONE = "Asia/Shanghai"
 TRANSLATIONS = Path(__file__).parent / "translations"
 
 
 def init_app(app: Flask) -> None:
-    """Speak the language that the request asks for, and remember it."""
+    """Translate what the app says, and keep the language somebody asked for by `?lang=`."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
-    app.config["BABEL_DEFAULT_LOCALE"] = LANGUAGES[0]
-    Babel(app, locale_selector=choose_for_request)
-    app.after_request(_remember)
+    Babel(
+        app, default_locale=DEFAULT, default_timezone=TIMEZONE, locale_selector=choose_for_request
+    )
+    app.after_request(keep_asked_language)
+    app.context_processor(
+        lambda: {"languages": LANGUAGES, "language": str(get_locale()), "html_lang": html_lang()}
+    )
 
 
 def choose_for_request() -> str:
-    """Choose by `?lang=`, else by what was chosen before, else Chinese."""
-    if has_request_context():
-        for wish in (request.args.get("lang"), request.cookies.get(COOKIE)):
-            if wish in LANGUAGES:
-                return wish
-    return LANGUAGES[0]
+    """Choose: asked for in the address, the person's own, the cookie, the browser's English."""
+    if not has_request_context():
+        return choose_for_terminal()
+    person = access.known_person()
+    chosen = (
+        request.args.get("lang"),
+        person.language if person else None,
+        request.cookies.get(COOKIE),
+    )
+    for language in chosen:
+        if language in LANGUAGES:
+            return language
+    # zh_CN is the house's language: a browser has to say English first to be given it.
+    return "en" if request.headers.get("Accept-Language", "").lower().startswith("en") else DEFAULT
 
 
 def choose_for_terminal(environ: Mapping[str, str] = os.environ) -> str:
-    """Choose by FIELDOPS_LANG, else by the terminal's language, else English."""
-    wish = environ.get("FIELDOPS_LANG")
-    if wish in LANGUAGES:
-        return wish
-    terminal = environ.get("LC_ALL") or environ.get("LANG") or ""
-    return "zh_CN" if terminal.startswith("zh") else "en"
+    """Choose the language of the command line: FIELDOPS_LANG, else the terminal's."""
+    asked = environ.get("FIELDOPS_LANG")
+    if asked in LANGUAGES:
+        return asked
+    locale = environ.get("LC_ALL") or environ.get("LANG") or ""
+    return "zh_CN" if locale.startswith("zh") else "en"
 
 
-def _remember(response: Response) -> Response:
-    wish = request.args.get("lang")
-    if wish in LANGUAGES and wish != request.cookies.get(COOKIE):
-        response.set_cookie(
-            COOKIE, wish, max_age=400 * 86400, samesite="Lax", secure=request.is_secure
-        )
+def html_lang() -> str:
+    """Give the page's language as HTML writes it."""
+    return str(get_locale()).replace("_", "-")
+
+
+def set_cookie(response: Response, language: str) -> None:
+    """Remember a language in the browser."""
+    response.set_cookie(
+        COOKIE,
+        language,
+        max_age=COOKIE_AGE_S,
+        httponly=True,
+        samesite="Lax",
+        secure=request.is_secure,
+    )
+
+
+def keep_asked_language(response: Response) -> Response:
+    """Remember the language of `?lang=` for the pages that follow."""
+    asked = request.args.get("lang")
+    if asked in LANGUAGES and request.cookies.get(COOKIE) != asked and "is_error_page" not in g:
+        set_cookie(response, asked)
     return response
+
+
+def compile_catalogues(directory: Path = TRANSLATIONS) -> None:
+    """Make each .mo that is missing or older than its .po; two at once do no harm."""
+    for source in sorted(directory.glob("*/LC_MESSAGES/*.po")):
+        target = source.with_suffix(".mo")
+        if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+            continue
+        with source.open("rb") as stream:
+            catalogue = read_po(stream, locale=source.parts[-3], abort_invalid=True)
+        draft = target.with_suffix(f".mo.{os.getpid()}")
+        with draft.open("wb") as stream:
+            write_mo(stream, catalogue)
+        draft.replace(target)
