@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import g, has_request_context, request
@@ -34,7 +35,7 @@ def init_app(app: Flask) -> None:
     )
     app.after_request(keep_asked_language)
     app.context_processor(
-        lambda: {"languages": LANGUAGES, "language": str(get_locale()), "html_lang": html_lang()}
+        lambda: {"languages": LANGUAGES, "language": current_language(), "html_lang": html_lang()}
     )
 
 
@@ -64,9 +65,15 @@ def choose_for_terminal(environ: Mapping[str, str] = os.environ) -> str:
     return "zh_CN" if locale.startswith("zh") else "en"
 
 
+def current_language() -> str:
+    """Give the language that this answer is in, as `LANGUAGES` writes it."""
+    locale = get_locale()
+    return DEFAULT if locale is None or locale.language == "zh" else "en"
+
+
 def html_lang() -> str:
-    """Give the page's language as HTML writes it."""
-    return str(get_locale()).replace("_", "-")
+    """Give the language that this answer is in, as HTML writes it."""
+    return current_language().replace("_", "-")
 
 
 def set_cookie(response: Response, language: str) -> None:
@@ -92,11 +99,14 @@ def keep_asked_language(response: Response) -> Response:
 def compile_catalogues(directory: Path = TRANSLATIONS) -> None:
     """Make each .mo that is missing or older than its .po; two at once do no harm."""
     for source in sorted(directory.glob("*/LC_MESSAGES/*.po")):
-        target = source.with_suffix(".mo")
+        # Babel looks for zh_CN under the full name of that locale, zh_Hans_CN.
+        locale = Locale.parse(source.parts[-3])
+        target = directory / str(locale) / "LC_MESSAGES" / f"{source.stem}.mo"
         if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
             continue
         with source.open("rb") as stream:
-            catalogue = read_po(stream, locale=source.parts[-3], abort_invalid=True)
+            catalogue = read_po(stream, locale=locale, abort_invalid=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_suffix(f".mo.{os.getpid()}")
         with draft.open("wb") as stream:
             write_mo(stream, catalogue)

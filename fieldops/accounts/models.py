@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt  # noqa: TC003 - SQLAlchemy reads the annotations
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     CheckConstraint,
     DateTime,
@@ -16,6 +15,7 @@ from sqlalchemy import (
     Text,
     func,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fieldops.db import Base
