@@ -131,5 +131,5 @@ def _zones_of_sides(world: World, device: int) -> tuple[set[int], set[int]]:
 
 def _zones_at(world: World, node: int, but_of: int = NONE) -> set[int]:
     """List the known zones of the pipes at a node, one of them left out."""
-    pipes = np.flatnonzero((world.network.pipe_ends == node).any(axis=1))
+    pipes = world.members.ends_at_node.of_blocks(np.array([node])) // 2
     return set(world.network.pipe_zone[pipes[pipes != but_of]].tolist()) - {NONE}

@@ -42,6 +42,8 @@ class Members:
     hydrant_block: Rows
     sources: Groups
     source_block: Rows
+    ends_at_node: Groups
+    """Ends of pipes at each node, numbered 2 * pipe + which."""
 
     @classmethod
     def of(cls, network: Network, blocks: Blocks) -> Members:
@@ -64,6 +66,7 @@ class Members:
             hydrant_block=hydrant_block,
             sources=Groups.of(source_block, count),
             source_block=source_block,
+            ends_at_node=Groups.of(network.pipe_ends.ravel(), network.node_count),
         )
 
 
