@@ -1,0 +1,1 @@
+"""The water network as stored: its features, its revisions, its files."""

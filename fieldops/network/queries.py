@@ -1,0 +1,441 @@
+"""SQL that reads the network into arrays, and tells what has changed since."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from gis.network import NONE, DeviceFacts, DeviceKind, Network, Operability, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+    from numpy.typing import NDArray
+
+    Keys = NDArray[np.int64]
+    Rows = NDArray[np.int32]
+
+POSITIONS = ("open", "closed", "unknown")
+OPERABILITIES = ("operable", "inoperable", "unknown")
+DEVICE_TABLES = ("valve", "pump", "control_valve")
+
+_HEADER_BYTES = 19
+_TRAILER_BYTES = 2
+_TYPES = {"int8": ">i8", "int4": ">i4", "int2": ">i2", "float8": ">f8", "bool": "?"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkKeys:
+    """
+    The key of every row of a network: sorted, so that a row is found by bisection.
+
+    `devices` holds the keys of valves, then of pumps, then of control valves; each of the three
+    is sorted, and `device_starts` says where each begins.
+    """
+
+    nodes: Keys
+    pipes: Keys
+    devices: Keys
+    device_starts: tuple[int, int, int, int]
+    sources: Keys
+    customers: Keys
+    hydrants: Keys
+
+    def device_table(self, row: int) -> str:
+        """Name the table of a device."""
+        return DEVICE_TABLES[sum(row >= start for start in self.device_starts[1:3])]
+
+    def device_row(self, table: str, key: int) -> int:
+        """Give the row of a device, -1 for one that takes part in nothing."""
+        at = DEVICE_TABLES.index(table)
+        first, last = self.device_starts[at : at + 2]
+        row = row_of(self.devices[first:last], key)
+        return row if row < 0 else row + first
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """Where the network stands: its number, and the step of this transaction's own edits."""
+
+    revision: int
+    geometry_revision: int
+    own_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactChange:
+    """The facts of a valve as an edit left them."""
+
+    revision: int
+    kind: str
+    key: int
+    position: str
+    operability: str
+    reachable: bool
+
+
+def row_of(keys: Keys, key: int) -> int:
+    """Give the row of a key, -1 if it is not there."""
+    row = int(np.searchsorted(keys, key))
+    return row if row < keys.size and keys[row] == key else NONE
+
+
+def read_state(session: Session) -> NetworkState:
+    """Read the numbers that every edit raises, and whether this transaction has edits."""
+    row = session.execute(
+        text(
+            "SELECT coalesce((SELECT max(revision) FROM network_edit), 0),"
+            " coalesce((SELECT max(geometry_revision) FROM network_edit), 0),"
+            " CASE WHEN coalesce(current_setting('fieldops.edit', true), '') = '' THEN ''"
+            " ELSE current_setting('fieldops.edit_step', true) END"
+        )
+    ).one()
+    return NetworkState(row[0], row[1], row[2])
+
+
+@contextmanager
+def open_snapshot(session: Session) -> Iterator[Session]:
+    """Open a transaction of its own that has no edits and sees one state of everything."""
+    engine = session.get_bind().engine
+    options = {"isolation_level": "REPEATABLE READ"}
+    with engine.connect().execution_options(**options) as connection, Session(connection) as clean:
+        yield clean
+
+
+def read_snap_m(session: Session) -> float | None:
+    """Read the snap distance of the last import; None before any."""
+    return session.execute(
+        text("SELECT snap_m FROM network_edit WHERE snap_m IS NOT NULL ORDER BY key DESC LIMIT 1")
+    ).scalar()
+
+
+def is_reload_needed(session: Session, since: int) -> bool:
+    """Tell whether edits after a revision changed more than facts of valves."""
+    return bool(
+        session.execute(
+            text("SELECT EXISTS (SELECT FROM network_edit WHERE revision > :since AND is_reload)"),
+            {"since": since},
+        ).scalar_one()
+    )
+
+
+def read_changes(session: Session, since: int) -> list[FactChange]:
+    """Read the facts of valves that changed after a revision, in the order of the changes."""
+    rows = session.execute(
+        text(
+            "SELECT e.revision, c.kind, c.device_key, c.position, c.operability, c.reachable"
+            " FROM network_edit e JOIN network_change c ON c.edit_key = e.key"
+            " WHERE e.revision > :since ORDER BY e.revision, c.key"
+        ),
+        {"since": since},
+    )
+    return [FactChange(*row) for row in rows]
+
+
+def load_network(session: Session) -> tuple[Network, NetworkKeys]:
+    """Read the whole network; a transaction that sees one snapshot must surround this."""
+    raw = session.connection().connection.driver_connection
+    return _Loading(cast("psycopg.Connection[Any]", raw)).run()
+
+
+_CODE = "(CASE {0} WHEN '{1}' THEN 0 WHEN '{2}' THEN 1 ELSE 2 END)::int2"
+_POSITION = _CODE.format("position", *POSITIONS)
+_OPERABILITY = _CODE.format("operability", *OPERABILITIES)
+_OR_NONE = "coalesce({0}, -1)"
+_OR_NAN = "coalesce({0}, 'NaN')"
+
+
+class _Loading:
+    """One reading of the network: each table once, as bytes that NumPy understands."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+
+    def run(self) -> tuple[Network, NetworkKeys]:
+        """Read everything."""
+        self.nodes = self._read("node", {"key": ("key", "int8")})["key"]
+        self.node_rows = RowFinder(self.nodes)
+        pipes = self._read_pipes()
+        self.pipe_rows = RowFinder(pipes["key"])
+        devices, starts = self._read_devices()
+        sources = self._read(
+            "source",
+            {
+                "key": ("key", "int8"),
+                "node": ("node_key", "int8"),
+                "is_tank": ("coalesce(type = 'tank', false)", "bool"),
+                "has_inflow": ("inflow", "bool"),
+                "volume_m3": (_OR_NAN.format("volume_m3"), "float8"),
+            },
+        )
+        customers = self._read_customers()
+        hydrants = self._read_places("hydrant", {"key": ("key", "int8")})
+        network = Network(
+            node_count=len(self.nodes),
+            pipe_ends=self._ends(pipes),
+            pipe_length_m=pipes["length_m"],
+            pipe_is_open=pipes["is_open"],
+            pipe_is_one_way=pipes["is_one_way"],
+            pipe_zone=pipes["zone"],
+            **devices.arrays(self),
+            source_node=self.node_rows.find(sources["node"]),
+            source_is_tank=sources["is_tank"],
+            source_has_inflow=sources["has_inflow"],
+            source_volume_m3=sources["volume_m3"],
+            **self._feeds(customers["key"]),
+            premises_properties=customers["properties"],
+            premises_people=customers["people"],
+            premises_is_critical=customers["is_critical"],
+            premises_is_guessed=customers["is_guessed"],
+            premises_demand_l_day=customers["demand_l"] * customers["properties"],
+            premises_tank_m3=customers["tank_m3"],
+            hydrant_pipe=self.pipe_rows.find(hydrants["pipe"]),
+            hydrant_at_m=hydrants["at_m"],
+            hydrant_node=self.node_rows.find(hydrants["node"]),
+        )
+        keys = NetworkKeys(
+            nodes=self.nodes,
+            pipes=pipes["key"],
+            devices=devices.columns["key"],
+            device_starts=starts,
+            sources=sources["key"],
+            customers=customers["key"],
+            hydrants=hydrants["key"],
+        )
+        return network, keys
+
+    def _read_pipes(self) -> dict[str, Any]:
+        zones = (
+            'pipe LEFT JOIN (SELECT zone, (row_number() OVER (ORDER BY zone COLLATE "C") - 1)'
+            " AS number FROM (SELECT DISTINCT zone FROM pipe WHERE zone IS NOT NULL) AS found)"
+            " AS zones USING (zone)"
+        )
+        return self._read(
+            zones,
+            {
+                "key": ("key", "int8"),
+                "start": ("start_node_key", "int8"),
+                "end": ("end_node_key", "int8"),
+                "length_m": ("length_m", "float8"),
+                "is_open": ("status = 'open'", "bool"),
+                "is_one_way": ("one_way", "bool"),
+                "zone": ("coalesce(number, -1)::int4", "int4"),
+            },
+        )
+
+    def _read_devices(self) -> tuple[_Devices, tuple[int, int, int, int]]:
+        ends = {"start": ("start_node_key", "int8"), "end": ("end_node_key", "int8")}
+        facts = {
+            "position": (_POSITION, "int2"),
+            "operability": (_OPERABILITY, "int2"),
+            "reachable": ("reachable", "bool"),
+            "boundary": ("boundary", "bool"),
+        }
+        no_place = {"pipe": ("-1::int8", "int8"), "at_m": ("'NaN'::float8", "float8")}
+        key = {"key": ("key", "int8")}
+        tables = [
+            self._read(
+                "valve",
+                key
+                | {name: (_OR_NONE.format(column), t) for name, (column, t) in ends.items()}
+                | {
+                    "pipe": (_OR_NONE.format("pipe_key"), "int8"),
+                    "at_m": (_OR_NAN.format("at_m"), "float8"),
+                    "is_open": ("true", "bool"),
+                    "device_kind": ("0::int2", "int2"),
+                }
+                | facts,
+                where="pipe_key IS NOT NULL OR start_node_key IS NOT NULL",
+            ),
+            self._read(
+                "pump",
+                key
+                | ends
+                | no_place
+                | {
+                    "is_open": ("status = 'open'", "bool"),
+                    "device_kind": ("1::int2", "int2"),
+                    "position": ("0::int2", "int2"),
+                    "operability": ("2::int2", "int2"),
+                    "reachable": ("true", "bool"),
+                    "boundary": ("false", "bool"),
+                },
+            ),
+            self._read(
+                "control_valve",
+                key
+                | ends
+                | no_place
+                | {
+                    "is_open": ("status = 'open'", "bool"),
+                    "device_kind": ("(CASE WHEN isolates THEN 3 ELSE 2 END)::int2", "int2"),
+                }
+                | facts,
+            ),
+        ]
+        starts = np.concatenate([[0], np.cumsum([len(table["key"]) for table in tables])])
+        columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+        rank = self._read_ranks(columns["key"], starts)
+        return _Devices(columns, rank), cast("tuple[int, int, int, int]", tuple(starts.tolist()))
+
+    def _read_ranks(self, keys: Keys, starts: NDArray[np.int64]) -> Rows:
+        """Read the devices in the text order of their ids: the order of valves at one place."""
+        union = " UNION ALL ".join(
+            f"SELECT {at}::int2 AS at, key, id FROM {table}"  # noqa: S608 - our own names
+            + (" WHERE pipe_key IS NOT NULL OR start_node_key IS NOT NULL" if at == 0 else "")
+            for at, table in enumerate(DEVICE_TABLES)
+        )
+        ordered = self._copy(
+            f"SELECT at, key FROM ({union}) AS devices ORDER BY id, at",  # noqa: S608
+            {"at": "int2", "key": "int8"},
+        )
+        rank = np.empty(len(keys), dtype=np.int32)
+        order = np.arange(len(keys), dtype=np.int32)
+        for at in range(len(DEVICE_TABLES)):
+            mine = ordered["at"] == at
+            first, last = int(starts[at]), int(starts[at + 1])
+            rows = RowFinder(keys[first:last]).find(ordered["key"][mine]) + first
+            rank[rows] = order[mine]
+        return rank
+
+    def _read_customers(self) -> dict[str, Any]:
+        return self._read(
+            "customer",
+            {
+                "key": ("key", "int8"),
+                "properties": ("properties", "int4"),
+                "people": (_OR_NONE.format("people"), "int4"),
+                "is_critical": ("critical IS NOT NULL", "bool"),
+                "is_guessed": ("is_guessed", "bool"),
+                "demand_l": (_OR_NAN.format("demand_l_per_property_day"), "float8"),
+                "tank_m3": ("coalesce(building_tank_m3, 0)", "float8"),
+            },
+        )
+
+    def _read_places(self, table: str, columns: dict[str, tuple[str, str]]) -> dict[str, Any]:
+        return self._read(
+            table,
+            columns
+            | {
+                "pipe": (_OR_NONE.format("pipe_key"), "int8"),
+                "at_m": (_OR_NAN.format("at_m"), "float8"),
+                "node": (_OR_NONE.format("node_key"), "int8"),
+            },
+        )
+
+    def _feeds(self, customers: Keys) -> dict[str, Any]:
+        feeds = self._read_places(
+            "customer_feed", {"key": ("customer_key", "int8"), "rank": ("rank", "int2")}
+        )
+        return {
+            "feed_premises": RowFinder(customers).find(feeds["key"]),
+            "feed_pipe": self.pipe_rows.find(feeds["pipe"]),
+            "feed_at_m": feeds["at_m"],
+            "feed_node": self.node_rows.find(feeds["node"]),
+        }
+
+    def _ends(self, columns: dict[str, Any]) -> Rows:
+        ends = np.empty((len(columns["start"]), 2), dtype=np.int32)
+        ends[:, 0] = self.node_rows.find(columns["start"])
+        ends[:, 1] = self.node_rows.find(columns["end"])
+        return ends
+
+    def _read(
+        self, table: str, columns: dict[str, tuple[str, str]], where: str = "true"
+    ) -> dict[str, Any]:
+        """Read columns of a table in the order of its key (and rank)."""
+        chosen = ", ".join(expression for expression, _ in columns.values())
+        found = self._copy(
+            f"SELECT {chosen} FROM {table} WHERE {where}",  # noqa: S608 - our own names
+            {name: kind for name, (_, kind) in columns.items()},
+        )
+        key = found["key"]
+        # Rows mostly lie in the order in which they were imported, and need no sorting.
+        if "rank" in found:
+            order = np.lexsort((found["rank"], key))
+        elif (np.diff(key) > 0).all():
+            return found
+        else:
+            order = np.argsort(key, kind="stable")
+        return {name: column[order] for name, column in found.items()}
+
+    def _copy(self, query: str, columns: dict[str, str]) -> dict[str, Any]:
+        """Read columns that are never null, so that every row has the same number of bytes."""
+        record: list[tuple[str, str]] = [("count", ">i2")]
+        for name, kind in columns.items():
+            record += [(f"size {name}", ">i4"), (name, _TYPES[kind])]
+        with (
+            self.connection.cursor() as cursor,
+            cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy,
+        ):
+            data = b"".join(copy)
+        dtype = np.dtype(record)
+        count, odd = divmod(len(data) - _HEADER_BYTES - _TRAILER_BYTES, dtype.itemsize)
+        if odd or count < 0:
+            raise ValueError(f"{len(data)} bytes are not whole rows: {query}")
+        table = np.frombuffer(data, dtype=dtype, count=count, offset=_HEADER_BYTES)
+        return {
+            name: table[name].astype(np.dtype(_TYPES[kind]).newbyteorder("="))
+            for name, kind in columns.items()
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Devices:
+    """Columns of valves, pumps and control valves, one after the other."""
+
+    columns: dict[str, Any]
+    rank: Rows
+
+    def arrays(self, loading: _Loading) -> dict[str, Any]:
+        """Give what `Network` wants of them."""
+        columns = self.columns
+        return {
+            "device_kind": columns["device_kind"].astype(np.int8),
+            "device_ends": loading._ends(columns),  # noqa: SLF001 - parts of one reading
+            "device_pipe": loading.pipe_rows.find(columns["pipe"]),
+            "device_at_m": columns["at_m"],
+            "device_is_open": columns["is_open"],
+            "device_boundary": columns["boundary"],
+            "device_rank": self.rank,
+            "facts": DeviceFacts(
+                position=columns["position"].astype(np.int8),
+                operability=columns["operability"].astype(np.int8),
+                reachable=columns["reachable"],
+            ),
+        }
+
+
+class RowFinder:
+    """Finds rows by key, in a table of all keys where these lie close together."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self.first = int(keys[0]) if len(keys) else 0
+        span = int(keys[-1]) - self.first + 1 if len(keys) else 0
+        self.table: Rows | None = None
+        if span <= 4 * len(keys) + 1000:
+            self.table = np.full(span, NONE, dtype=np.int32)
+            self.table[keys - self.first] = np.arange(len(keys), dtype=np.int32)
+
+    def find(self, wanted: Keys) -> Rows:
+        """Give the row of each key; -1 where the key is -1."""
+        if not len(self.keys):
+            return np.full(len(wanted), NONE, dtype=np.int32)
+        is_there = wanted >= 0
+        if self.table is not None:
+            rows = self.table[np.where(is_there, wanted - self.first, 0)]
+        else:
+            rows = np.searchsorted(self.keys, wanted).astype(np.int32)
+        return np.where(is_there, rows, np.int32(NONE))
+
+
+assert [kind.value for kind in DeviceKind] == [0, 1, 2, 3]  # noqa: S101 - written into the SQL
+assert [Position.OPEN, Position.CLOSED, Position.UNKNOWN] == [0, 1, 2]  # noqa: S101
+assert [Operability.OPERABLE, Operability.INOPERABLE, Operability.UNKNOWN] == [0, 1, 2]  # noqa: S101
