@@ -612,5 +612,8 @@ def weak_pipes(town: Town) -> dict[str, float]:
     for pipe in town["pipes"]:
         parts = parts_of(town, pipe)
         weighed = [length_of(town, part) * total_lost(town, {part}) for part in parts]
-        rows[pipe["id"]] = sum(weighed) / sum(length_of(town, part) for part in parts)
+        # A pipe without length has one part.
+        rows[pipe["id"]] = (
+            sum(weighed) / pipe["length_m"] if pipe["length_m"] else total_lost(town, {parts[0]})
+        )
     return rows

@@ -32,14 +32,17 @@ def make_town(seed: int, *, is_drawn: bool = False) -> Town:
     """
     dice = random.Random(seed)  # noqa: S311
     loops = not is_drawn
-    nodes = [{"id": name} for name in _names(dice, "N", dice.randint(1 if loops else 2, 7))]
+    # One in a hundred is large enough for queues to grow and for detours to be long.
+    scale = 1 if dice.random() < 0.99 else 9
+    count = dice.randint(1 if loops else 2, 7) * scale
+    nodes = [{"id": name} for name in _names(dice, "N", count)]
     town: Town = {kind: [] for kind in KINDS} | {"nodes": nodes}
     town["pipes"] = [
         _pipe(dice, name, *_ends(dice, nodes, loops=loops))
-        for name in _names(dice, "P", dice.randint(1, 8))
+        for name in _names(dice, "P", dice.randint(1, 8) * scale)
     ]
-    valves = iter(_names(dice, "V", 24))
-    town["valves"] = _point_valves(dice, town, valves) + [
+    valves = iter(_names(dice, "V", 22 * scale))
+    town["valves"] = _point_valves(dice, town, valves, 20 * scale) + [
         {"id": next(valves), **_link(dice, nodes, loops=loops), **_facts(dice)}
         for _ in range(dice.choice((0, 0, 1, 2)))
     ]
@@ -63,7 +66,7 @@ def make_town(seed: int, *, is_drawn: bool = False) -> Town:
     ]
     town["customers"] = [
         _customer(dice, town, name, is_drawn=is_drawn)
-        for name in _names(dice, "K", dice.randint(0, 6))
+        for name in _names(dice, "K", dice.randint(0, 6) * scale)
     ]
     town["hydrants"] = [
         {"id": name, **_place(dice, town)} for name in _names(dice, "H", dice.randint(0, 2))
@@ -73,7 +76,7 @@ def make_town(seed: int, *, is_drawn: bool = False) -> Town:
 
 def _names(dice: random.Random, letter: str, count: int) -> list[str]:
     """Give ids whose text order is neither their number's nor the order in which they come."""
-    return [f"{letter}{number}" for number in dice.sample(range(1, 130), count)]
+    return [f"{letter}{number}" for number in dice.sample(range(1, 300), count)]
 
 
 def _ends(dice: random.Random, nodes: list[dict[str, Any]], *, loops: bool) -> tuple[str, str]:
@@ -95,7 +98,7 @@ def _pipe(dice: random.Random, name: str, start: str, end: str) -> dict[str, Any
         "id": name,
         "start_node": start,
         "end_node": end,
-        "length_m": dice.choice((100.0, 100.0, 64.0, 37.5, 7.0, 1.5, 1.0, 0.75, 0.25)),
+        "length_m": dice.choice((100.0, 100.0, 64.0, 37.5, 7.0, 1.5, 1.0, 0.75, 0.25, 0.0)),
         "status": "closed" if dice.random() < 0.1 else "open",
         "one_way": dice.random() < 0.15,
         "zone": dice.choice((None, None, "east", "west")),
@@ -119,7 +122,9 @@ def metre_on(dice: random.Random, pipe: dict[str, Any]) -> float:
     return dice.choice([metre for metre in places if 0.0 <= metre <= length_m])
 
 
-def _point_valves(dice: random.Random, town: Town, names: Iterator[str]) -> list[dict[str, Any]]:
+def _point_valves(
+    dice: random.Random, town: Town, names: Iterator[str], limit: int
+) -> list[dict[str, Any]]:
     valves: list[dict[str, Any]] = []
     for pipe in town["pipes"]:
         for _ in range(dice.choice((0, 0, 1, 1, 2, 3))):
@@ -127,7 +132,7 @@ def _point_valves(dice: random.Random, town: Town, names: Iterator[str]) -> list
             if valves and valves[-1]["pipe"] == pipe["id"] and dice.random() < 0.25:
                 at_m = valves[-1]["at_m"]
             valves.append({"id": next(names), "pipe": pipe["id"], "at_m": at_m, **_facts(dice)})
-            if len(valves) == 20:
+            if len(valves) == limit:
                 return valves
     return valves
 
@@ -251,7 +256,7 @@ def features_of(town: Town) -> list[dict[str, Any]]:
             return {"type": "Point", "coordinates": list(where[thing["node"]])}
         pipe = pipes[thing["pipe"]]
         (x0, y0), (x1, y1) = where[pipe["start_node"]], where[pipe["end_node"]]
-        share = thing["at_m"] / pipe["length_m"]
+        share = thing["at_m"] / pipe["length_m"] if pipe["length_m"] else 0.0
         return {"type": "Point", "coordinates": [x0 + (x1 - x0) * share, y0 + (y1 - y0) * share]}
 
     def line(link: dict[str, Any]) -> dict[str, Any]:
