@@ -49,7 +49,7 @@ class Settings:
             database_url=environ.get("FIELDOPS_DATABASE_URL") or None,
             secret_key=environ.get("FIELDOPS_SECRET_KEY") or keep_secret(home / "secret_key"),
             is_demo=environ.get("FIELDOPS_DEMO", "") == "1",
-            host=environ.get("HOST") or "127.0.0.1",
+            host=environ.get("FIELDOPS_HOST") or "127.0.0.1",
             port=read_port(environ.get("PORT") or "8000"),
             basemap=Path(basemap) if basemap else None,
             tianditu_key=environ.get("FIELDOPS_TIANDITU_KEY") or None,

@@ -1,0 +1,31 @@
+"""How gunicorn runs the application: one process with many threads."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fieldops.cli.supervision import die_with_parent
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+    from gunicorn.workers.base import Worker
+
+_host = os.environ["FIELDOPS_HOST"]
+bind = f"[{_host}]:{os.environ['PORT']}" if ":" in _host else f"{_host}:{os.environ['PORT']}"
+workers = 1
+worker_class = "gthread"
+threads = 32
+timeout = 120
+graceful_timeout = 10
+keepalive = 15
+loglevel = "warning"
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+# No Server header that tells versions apart, and no trust in headers that a visitor can write.
+forwarded_allow_ips = ""
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001
+    """Leave no worker behind if gunicorn itself is killed."""
+    die_with_parent()
