@@ -1,0 +1,1 @@
+"""Who loses supply, which valves to close, and for how long."""

@@ -1,0 +1,1 @@
+"""What would hurt most if it failed."""
