@@ -119,7 +119,8 @@ def public(view: View) -> View:
 
 def current_person() -> Person | None:
     """Give whoever is signed in, by session or by token."""
-    return cast("Person", current_user._get_current_object()) if current_user else None  # noqa: SLF001
+    person = current_user._get_current_object()  # noqa: SLF001 - the person behind the proxy
+    return person if isinstance(person, Person) else None
 
 
 def known_person() -> Person | None:

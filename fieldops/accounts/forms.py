@@ -16,6 +16,7 @@ from wtforms import (
     StringField,
     widgets,
 )
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange
 
 from fieldops.access import ROLE_NAMES, STAFF, Role
@@ -24,7 +25,8 @@ from fieldops.language import LANGUAGES
 
 MISSING = _l("Fill this in.")
 TOO_LONG = _l("This is too long.")
-ROLE_CHOICES = [(role.value, ROLE_NAMES[role]) for role in STAFF]
+LANGUAGE_CHOICES = [SelectChoice(code, name) for code, name in LANGUAGES.items()]
+ROLE_CHOICES = [SelectChoice(role.value, ROLE_NAMES[role]) for role in STAFF]
 
 
 class RolesField(SelectMultipleField):  # type: ignore[misc]
@@ -99,7 +101,7 @@ class OwnPasswordForm(NewPasswordForm):
 class LanguageForm(FlaskForm):  # type: ignore[misc]
     """The language to read."""
 
-    language = SelectField(_l("Language"), choices=list(LANGUAGES.items()))
+    language = SelectField(_l("Language"), choices=LANGUAGE_CHOICES)
     next = HiddenField()
 
 

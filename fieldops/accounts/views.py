@@ -10,7 +10,7 @@ from flask import Blueprint, current_app, flash, g, redirect, render_template, r
 from flask import url_for as url
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_login import LoginManager, current_user, login_user
+from flask_login import LoginManager, login_user
 
 from fieldops import access, db, language
 from fieldops.access import STAFF, Role
@@ -97,12 +97,15 @@ def sign_in() -> ResponseReturnValue:
     except TooManyError as error:
         flash(_(error.msgid, **error.params), "error")
         return _sign_in_page(form), error.status, dict(error.headers)
+    before = access.current_person()
     with db.transaction() as transaction:
         person_id = service.check_password(transaction, login, password, address)
         key = service.begin_session(transaction, person_id, _now()) if person_id else ""
         person = (
             service.find_session_person(transaction, key, _now(), is_demo=False) if key else None
         )
+        if person is not None and before is not None:
+            service.end_session(transaction, before.session_key)
     if person is None:
         flash(_("The name or the password is not right."), "error")
         return _sign_in_page(form), 400
@@ -326,7 +329,7 @@ def _remember(person: access.Person) -> None:
 
 
 def _sign_in_page(form: SignInForm) -> str:
-    return render_template("accounts/sign_in.html", form=form, user=current_user)
+    return render_template("accounts/sign_in.html", form=form)
 
 
 def _my_page(form: OwnPasswordForm) -> str:

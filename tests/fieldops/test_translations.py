@@ -68,7 +68,7 @@ def messages_of(tree: ast.Module) -> Iterator[tuple[int, ast.expr]]:
 @cache
 def used() -> dict[str, str]:
     """Give every message that is said, and one place where it is."""
-    found = {text: "gis/findings.py" for text in MESSAGES.values()}
+    found = dict.fromkeys(MESSAGES.values(), "gis/findings.py")
     for path, tree in sources().items():
         for line, argument in messages_of(tree):
             if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
