@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,7 +111,7 @@ def test_a_token_is_shown_once(client: FlaskClient, session: Session) -> None:
 def test_a_token_does_not_live_for_ever(session: Session) -> None:
     """Three years at most, and it needs a name."""
     machine = make_person(session, Role.PLANNER)
-    now = service.dt.datetime.now(service.dt.UTC)
+    now = dt.datetime.now(dt.UTC)
     for name, days in (("SCADA", 0), ("SCADA", 2000), ("", 30)):
         with pytest.raises(FieldopsError):
             service.make_token(session, machine, name, days, now)
