@@ -15,7 +15,17 @@ from fieldops.settings import Settings
 if TYPE_CHECKING:
     from types import ModuleType
 
-FEATURES = ("accounts", "health", "network", "outages", "maps")
+FEATURES = (
+    "accounts",
+    "health",
+    "network",
+    "network_files",
+    "outages",
+    "isolation_plans",
+    "valve_sheets",
+    "planning",
+    "maps",
+)
 """Every feature with something to show in a browser; a new one adds its name."""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from flask import g, request
 from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -17,6 +18,7 @@ from fieldops import create_app
 from fieldops.db import make_engine
 from fieldops.settings import Settings
 from tests import databases
+from tests.budgets import BUDGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,7 @@ LOOPBACK = ["127.0.0.1", "::1"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this project."""
     parser.addoption("--long", action="store_true", help="Run the tests marked long, too.")
+    parser.addoption("--fast", action="store_true", help="Leave out browsers, kills and the slow.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,10 +50,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 IN_USE = pytest.StashKey[int]()
+NOT_FAST = ("browser", "loopback", "slow", "long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave long tests out unless asked for; open this machine's own ports to those that say so."""
+    if config.getoption("--fast"):
+        slow = [item for item in items if any(map(item.get_closest_marker, NOT_FAST))]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
     for item in items:
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(pytest.mark.skip(reason="long: run with --long"))
@@ -108,12 +116,37 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 
 
 @pytest.fixture
-def app(settings: Settings, sessions: sessionmaker[Session]) -> Flask:
-    """Give an app that sees what the test has flushed."""
+def app(
+    settings: Settings, sessions: sessionmaker[Session], statements: list[str]
+) -> Iterator[Flask]:
+    """Give an app that sees what the test has flushed, and hold it to the budgets."""
     app = create_app(settings)
     app.testing = True
     app.extensions["fieldops.sessions"] = sessions
-    return app
+    over_budget: list[str] = []
+
+    @app.before_request
+    def begin_to_count() -> None:
+        g.sent_before = len(statements)
+
+    @app.teardown_request
+    def count(_error: object = None) -> None:
+        before = g.get("sent_before", len(statements))
+        sent = [text for text in statements[before:] if not is_bookkeeping(text)]
+        most = BUDGETS.get(request.endpoint or "")
+        if most is not None and len(sent) > most:
+            over_budget.append(f"{request.endpoint}: {len(sent)} for {most}: {sent}")
+
+    # Whoever is asking is looked up by a hook, too; so ours has to come first.
+    hooks = app.before_request_funcs[None]
+    hooks.insert(0, hooks.pop())
+    yield app
+    assert not over_budget
+
+
+def is_bookkeeping(statement: str) -> bool:
+    """Tell what only the test's own savepoints send."""
+    return statement.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK"))
 
 
 @pytest.fixture
