@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import lazy_gettext as _l
@@ -12,7 +13,7 @@ from fieldops.errors import FieldopsError
 from fieldops.outages.service import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from werkzeug.datastructures import MultiDict
 
@@ -262,6 +263,12 @@ def utc(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def as_geojson(answer: OutageAnswer, features: Sequence[Json]) -> Json:
-    """Write an answer as features with their state; the answer itself goes along."""
-    return {"type": "FeatureCollection", "outage": as_json(answer), "features": list(features)}
+def file_name(what: str, question: Question, ending: str) -> str:
+    """Write the header that names a download after what is broken, in letters that are safe."""
+    first = [pipe for pipe, _ in question.pipes] + [
+        *question.valves,
+        *question.nodes,
+        *question.hydrants,
+    ]
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", first[0])[:60].strip("._") if first else ""
+    return f'attachment; filename="{what}{"-" if safe else ""}{safe}.{ending}"'

@@ -124,24 +124,6 @@ def fetch_lines(
     return {key: [(x, y) for x, y in shape["coordinates"]] for key, shape in session.execute(query)}
 
 
-def fetch_points(
-    session: Session, wanted: Mapping[str, Collection[int]]
-) -> dict[tuple[str, int], tuple[float, float]]:
-    """Read where some things stand, by table and key, in one statement; a link by its middle."""
-    selects = []
-    for table, keys in wanted.items():
-        if keys:
-            model = TABLES[table]
-            lon, lat = _place(model)
-            selects.append(
-                select(literal(table), model.key, lon, lat).where(model.key == _any_of(keys))
-            )
-    if not selects:
-        return {}
-    rows = session.execute(union_all(*selects))
-    return {(table, key): (lon, lat) for table, key, lon, lat in rows}
-
-
 def _select_devices(table: str, keys: Collection[int]) -> Select[Any]:
     model = TABLES[table]
     lon, lat = _place(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,6 +172,8 @@ class OutageAnswer:
     customers_differ: list[str]
     remarks: list[Remark]
     steps: list[ValveStep]
+    devices: Mapping[str, list[Device]]
+    """Other devices by what they are in the plan: optional, verify_shut, pump, refeed, stuck."""
     intervals: list[Interval]
     keys: dict[str, Any]
     """Keys for the map: always as the map wants them, empty unless asked for."""
@@ -355,7 +357,8 @@ class _Case:
         self._want(ruling, other, tank_fed, differ, np.concatenate([stuck, doubtful]))
         self.rows.fetch()
         border = [ruling.border] + ([other.border] if other else [])
-        devices = self.rows.devices({*np.concatenate(border).tolist(), *stuck.tolist()})
+        refeeding = [one.device for one in ruling.refeeds]
+        devices = self.rows.devices({*np.concatenate(border).tolist(), *stuck.tolist(), *refeeding})
         timeline = _forecast(ruling.isolation, devices)
         steps = [
             ValveStep(number, devices[row], _moments(now, closed), _moments(now, reopened))
@@ -375,6 +378,16 @@ class _Case:
             customers_differ=sorted(self.rows.id("customer", row) for row in differ.tolist()),
             remarks=self._remarks(ruling, effect, devices, _Doubts(stuck, doubtful, tank_fed)),
             steps=steps,
+            devices={
+                name: sorted((devices[row] for row in rows), key=lambda one: one.id)
+                for name, rows in {
+                    "optional": ruling.isolation.valves_optional.tolist(),
+                    "verify_shut": ruling.isolation.valves_verify_shut.tolist(),
+                    "pump": ruling.isolation.pumps_to_stop.tolist(),
+                    "refeed": refeeding,
+                    "stuck": stuck.tolist(),
+                }.items()
+            },
             intervals=self._intervals(ruling, timeline, now)
             if self.question.with_intervals
             else [],
@@ -569,7 +582,8 @@ class _Case:
             for row in doubts.doubtful.tolist()
         ]
         to_close = set(found.valves_to_close.tolist())
-        for row in sorted(devices, key=lambda row: devices[row].id):
+        said = {*ruling.border.tolist(), *doubts.stuck.tolist()}
+        for row in sorted(said, key=lambda row: devices[row].id):
             is_to_close = row in to_close
             is_unknown = facts.operability[row] == Operability.UNKNOWN
             remarks += _remarks_of_valve(
@@ -874,8 +888,3 @@ def _moments(now: dt.datetime, hours: Quantiles) -> Moments:
 
 def _moment(now: dt.datetime, hours: float) -> dt.datetime | None:
     return now + dt.timedelta(hours=hours) if math.isfinite(hours) else None
-
-
-def with_customers(question: Question) -> Question:
-    """Ask the same, with all that a drawing needs."""
-    return replace(question, with_customers=True, with_intervals=True, with_keys=True)

@@ -1,0 +1,1 @@
+"""An isolation plan as one file that opens anywhere."""

@@ -1,0 +1,131 @@
+"""SQL of isolation plans: the shapes of what an answer names by key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from geoalchemy2 import functions as postgis
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    any_,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from fieldops.network.models import ControlValve, Customer, Hydrant, Pipe, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy import Select
+    from sqlalchemy.orm import Session
+
+    Line = list[tuple[float, float]]
+    Box = tuple[float, float, float, float]
+
+DIGITS = 7
+TABLES: dict[str, Any] = {
+    "customer": Customer,
+    "hydrant": Hydrant,
+    "source": Source,
+    "control_valve": ControlValve,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPipe:
+    """A pipe as drawn, and where valves divide it."""
+
+    key: int
+    id: str
+    length_m: float
+    cuts_m: list[float]
+    diameter_mm: float
+    material: str | None
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPoint:
+    """Where something stands. Nobody's name, telephone or address."""
+
+    table: str
+    key: int
+    id: str
+    lon: float
+    lat: float
+    is_critical: bool
+
+
+def fetch_pipes(session: Session, keys: Collection[int]) -> list[DrawnPipe]:
+    """Read the drawings of some pipes."""
+    wanted = literal(list(keys), ARRAY(BigInteger))
+    return _read_pipes(session, _select_pipes().where(Pipe.key == any_(wanted)))
+
+
+def fetch_pipes_around(
+    session: Session, box: Box, leave_out: Collection[int], limit: int
+) -> list[DrawnPipe]:
+    """Read the drawings of up to `limit` other pipes in a box (west, south, east, north)."""
+    area = func.ST_MakeEnvelope(*box, 4326)
+    known = literal(list(leave_out), ARRAY(BigInteger))
+    query = (
+        _select_pipes()
+        .where(Pipe.geometry.op("&&")(area), ~(Pipe.key == any_(known)))
+        .order_by(Pipe.diameter_mm.desc(), Pipe.key)
+        .limit(limit)
+    )
+    return _read_pipes(session, query)
+
+
+def fetch_points(
+    session: Session, wanted: Mapping[str, Collection[int]]
+) -> dict[tuple[str, int], DrawnPoint]:
+    """Read where some things stand, by table and key, in one statement."""
+    selects = []
+    for table, keys in wanted.items():
+        if not keys:
+            continue
+        model = TABLES[table]
+        critical = getattr(model, "critical", None)
+        selects.append(
+            select(
+                literal(table),
+                model.key,
+                model.id,
+                postgis.ST_X(model.geometry),
+                postgis.ST_Y(model.geometry),
+                cast(null(), Boolean) if critical is None else critical.is_not(None),
+            ).where(model.key == any_(literal(list(keys), ARRAY(BigInteger))))
+        )
+    if not selects:
+        return {}
+    points = [DrawnPoint(*row) for row in session.execute(union_all(*selects))]
+    return {(point.table, point.key): point for point in points}
+
+
+def _select_pipes() -> Select[Any]:
+    return select(
+        Pipe.key,
+        Pipe.id,
+        Pipe.length_m,
+        Pipe.cuts_m,
+        Pipe.diameter_mm,
+        Pipe.material,
+        cast(postgis.ST_AsGeoJSON(Pipe.geometry, DIGITS), JSONB),
+    )
+
+
+def _read_pipes(session: Session, query: Select[Any]) -> list[DrawnPipe]:
+    return [
+        DrawnPipe(*row[:3], row[3] or [], *row[4:6], [(x, y) for x, y in row[6]["coordinates"]])
+        for row in session.execute(query)
+    ]
