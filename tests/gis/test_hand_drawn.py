@@ -115,6 +115,17 @@ def ask_at(text: str, kind: str, name: str) -> Json:
     return answer
 
 
+def ask_all(text: str, *pipes: str) -> Json:
+    """Break several pipes of a drawing at once."""
+    drawn = town(text)
+    asked = answer_of.ask(drawn)
+    rows = [(asked.ids.pipes.index(pipe), None) for pipe in pipes]
+    answer = answer_of.answer(asked, Break(pipes=rows))
+    places = set().union(*(brute_force.break_of_pipe(drawn, pipe) for pipe in pipes))
+    assert answer == brute_force.answer(drawn, places)
+    return answer
+
+
 def weak_valves(text: str) -> dict[str, tuple[int, int]]:
     """Ask what the failure of each valve costs."""
     drawn = town(text)
@@ -467,6 +478,14 @@ def test_an_isolating_control_valve_with_its_inlet_on_the_segment_is_in_no_list(
     assert who(answer) == (["K1"], ["K2", "K3"])
 
 
+def test_a_closed_isolating_control_valve_needs_no_look_from_its_inlet() -> None:
+    """Opened, it would let water out of the segment, and none in, though there is some behind."""
+    text = PRESSURE.replace("C a>b", "C a>b isolates closed") + "source S2 d\n"
+
+    assert ask(text, "P1", 80.0)["valves_verify_shut"] == []
+    assert ask(text, "P2")["valves_verify_shut"] == ["C"]
+
+
 @pytest.mark.parametrize("fact", ["off", "closed", "closed off"])
 def test_either_status_or_position_closes_an_isolating_control_valve(fact: str) -> None:
     """Closed, it is verified from its outlet, and the far side was dry before."""
@@ -563,6 +582,21 @@ def test_a_valve_on_a_closed_pipe_is_in_no_list() -> None:
         answer = ask(CLOSED_PIPE.replace("V2 P2@100", f"V2 P2@100 {fact}") + "source S2 c\n", "P3")
         assert answer["valves_to_close"] == answer["valves_verify_shut"] == []
         assert answer["pipes_shut"] == ["P3"]
+
+
+def test_a_closed_pipe_joins_neither_of_its_ends() -> None:
+    """No valve stands on it, and still a break on either side stays there."""
+    text = """
+    source S W
+    pipe P1 W-a
+    pipe P2 a-b off
+    pipe P3 b-c
+    source S2 c
+    """
+
+    assert ask(text, "P1")["pipes_shut"] == ["P1"]
+    assert ask(text, "P3")["pipes_shut"] == ["P3"]
+    assert ask(text, "P2")["pipes_shut"] == ["P2"]
 
 
 def test_a_break_on_a_closed_pipe_without_a_source_takes_from_nobody_either() -> None:
@@ -804,10 +838,12 @@ def test_a_valve_that_is_open_is_no_refeed_and_nobody_needs_it() -> None:
         ({"P9 X-x": "P9 X-x east", "P4 c-d": "P4 c-d west"}, True),
         ({"P9 X-x": "P9 X-x east", "P4 c-d": "P4 c-d east"}, False),
         ({"P9 X-x": "P9 X-x east"}, False),
+        ({"P9 X-x": "P9 X-x east\npipe P7 x-y west", "P4 c-d": "P4 c-d west"}, True),
+        ({"P9 X-x": "P9 X-x west\npipe P7 x-y", "P4 c-d": "P4 c-d west"}, False),
     ],
 )
 def test_a_refeed_across_zones_says_so(change: dict[str, str], *, crosses: bool) -> None:
-    """By record, or by two known zones that differ."""
+    """By record, or by a known zone on one side that is not on the other."""
     text = REFED
     for old, new in change.items():
         text = text.replace(old, new)
@@ -861,6 +897,47 @@ def test_a_broken_hydrant_breaks_the_part_it_stands_on() -> None:
 
     assert answer["valves_to_close"] == ["V3"]
     assert answer["hydrants_dry"] == ["H"]
+
+
+def test_two_breaks_at_once_are_shut_together() -> None:
+    """Two pipes that stand in for each other; P4 is fine under either break and dry under both."""
+    text = """
+    source S W
+    pipe P1 W-a
+    valve V1 P2@0
+    pipe P2 a-b
+    valve V2 P2@100
+    valve V3 P3@0
+    pipe P3 a-b
+    valve V4 P3@100
+    pipe P4 b-c
+    customer K4 P4@50
+    """
+
+    assert who(ask(text, "P2")) == who(ask(text, "P3")) == ([], [])
+    assert who(ask_all(text, "P2", "P3")) == ([], ["K4"])
+    assert ask_all(text, "P2", "P3")["valves_to_close"] == ["V1", "V3"]
+
+
+def test_no_refeed_leads_through_another_break() -> None:
+    """P8 was dry and is broken too: water let into P7 ends at its valve, and P3 stays dry."""
+    text = """
+    source S W
+    pipe P1 W-a
+    valve V1 P1@100
+    pipe P2 a-b
+    valve V2 P2@100
+    pipe P3 b-c
+    customer K3 P3@50
+    valve V4 W-y closed
+    pipe P7 y-x
+    valve V3 P7@100
+    pipe P8 x>b
+    """
+
+    assert who(ask_all(text, "P2", "P8")) == ([], ["K3"])
+    assert ask_all(text, "P2", "P8")["refeed"] == []
+    assert [row["valve"] for row in ask_all(text, "P2")["refeed"]] == ["V4"]
 
 
 # ---- weak spots ----------------------------------------------------------------------------------
