@@ -66,6 +66,9 @@ def open_sessions(settings: Settings) -> sessionmaker[Session]:
         cluster.start()
         url = cluster.url()
     sessions = db.make_sessions(url)
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.call_on_close(sessions.kw["bind"].dispose)
     migrate(sessions.kw["bind"])
     return sessions
 

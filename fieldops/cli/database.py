@@ -57,7 +57,8 @@ def status() -> None:
             click.echo(_("The database does not run; it starts when a command needs it."))
             raise SystemExit(EXIT_CODE_OF_STOPPED)
         click.echo(_("The database runs; its data lie in %(folder)s.", folder=cluster.data))
-    with db.make_engine(settings.database_url or cluster.url()).connect() as connection:
+    engine = db.make_engine(settings.database_url or cluster.url())
+    with engine.connect() as connection:
         click.echo(
             _(
                 "Revision %(revision)s of %(newest)s.",
@@ -65,6 +66,7 @@ def status() -> None:
                 newest=newest_revision(),
             )
         )
+    engine.dispose()
 
 
 @database.command("migrate")
