@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from fieldops.network.models import ControlValve, Customer, Hydrant, Pipe, Source
+from fieldops.network.models import ControlValve, Customer, Hydrant, Pipe, Pump, Source, Valve
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -84,6 +84,23 @@ def fetch_pipes_around(
         .limit(limit)
     )
     return _read_pipes(session, query)
+
+
+def fetch_links_around(session: Session, box: Box, limit: int) -> list[tuple[str, str, Line]]:
+    """Read the drawings of up to `limit` links between nodes in a box: table, id and line."""
+    area = func.ST_MakeEnvelope(*box, 4326)
+    selects = [
+        select(
+            literal(table),
+            model.id,
+            cast(postgis.ST_AsGeoJSON(model.geometry, DIGITS), JSONB),
+        ).where(model.geometry.op("&&")(area), func.GeometryType(model.geometry) == "LINESTRING")
+        for table, model in (("valve", Valve), ("pump", Pump), ("control_valve", ControlValve))
+    ]
+    return [
+        (table, text_id, [(x, y) for x, y in shape["coordinates"]])
+        for table, text_id, shape in session.execute(union_all(*selects).limit(limit))
+    ]
 
 
 def fetch_points(

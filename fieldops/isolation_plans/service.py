@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import folium
 import numpy as np
-from flask_babel import format_datetime
 from flask_babel import gettext as _
 from jinja2 import Environment, FileSystemLoader
 
 from fieldops.errors import FieldopsError
 from fieldops.isolation_plans import queries
-from fieldops.outages.forms import as_json, remark_text
+from fieldops.outages.forms import as_json, clock, remark_text
 from fieldops.outages.service import PARTS_A_PIPE, preview_outage
 from gis.lines import Lines
 
@@ -35,6 +34,8 @@ MOST_FEATURES = 20_000
 MARGIN = 0.3
 """How much of the surroundings is drawn, as a share of the plan's own size."""
 LEAST_MARGIN_DEG = 0.002
+ROOM = {"padding_top_left": (60, 40), "padding_bottom_right": (360, 60)}
+"""Pixels kept free round the plan: the words stand at its right."""
 HERE = Path(__file__).resolve().parent
 STATIC = HERE.parent / "static"
 TEMPLATES = HERE.parents[1] / "templates"
@@ -94,16 +95,23 @@ def as_geojson(drawing: Drawing) -> dict[str, Any]:
 def draw_plan(session: Session, question: Question, now: dt.datetime) -> str:
     """Draw an isolation plan as one HTML file that asks no other host for anything."""
     drawing = draw_outage(session, question, now, MOST_FEATURES)
-    box = _box(drawing.features)
-    if box:
-        known = {key // PARTS_A_PIPE for key in drawing.answer.keys["parts_shut"]} | {
-            key // PARTS_A_PIPE for key in drawing.answer.keys["parts_cut_off"]
-        }
-        room = max(MOST_FEATURES - len(drawing.features), 0)
-        around = queries.fetch_pipes_around(session, _widen(box), known, room)
-        supplied = [Drawn("pipe", one.id, "supplied", one.line) for one in around]
-        drawing = replace(drawing, features=supplied + drawing.features)
-    return _as_map(drawing, box, now)
+    box = box_of(drawing.features)
+    return _as_map(add_surroundings(session, drawing, MOST_FEATURES), box, now)
+
+
+def add_surroundings(session: Session, drawing: Drawing, most: int) -> Drawing:
+    """Put the pipes and links round about under the plan, up to `most` things in all."""
+    box = box_of(drawing.features)
+    if box is None:
+        return drawing
+    room = max(most - len(drawing.features), 0)
+    keys = drawing.answer.keys
+    known = {key // PARTS_A_PIPE for key in (*keys["parts_shut"], *keys["parts_cut_off"])}
+    pipes = queries.fetch_pipes_around(session, _widen(box), known, room)
+    links = queries.fetch_links_around(session, _widen(box), max(room - len(pipes), 0))
+    around = [Drawn("pipe", pipe.id, "supplied", pipe.line) for pipe in pipes]
+    around += [Drawn(table, text_id, "link", line) for table, text_id, line in links]
+    return replace(drawing, features=around + drawing.features)
 
 
 # ---- shapes --------------------------------------------------------------------------------------
@@ -185,7 +193,8 @@ def _times(interval: Interval | None) -> dict[str, str | None]:
     return {name: moment and moment.isoformat() for name, moment in moments.items()}
 
 
-def _box(features: Iterable[Drawn]) -> Box | None:
+def box_of(features: Iterable[Drawn]) -> Box | None:
+    """Give west, south, east and north of some drawn things; None where there are none."""
     places = np.array([place for one in features for place in one.line]).reshape(-1, 2)
     if not places.size:
         return None
@@ -217,7 +226,7 @@ def _as_map(drawing: Drawing, box: Box | None, now: dt.datetime) -> str:
     for layer in (*_pipe_layers(drawing), *_point_layers(drawing), *_markers(drawing)):
         layer.add_to(plan)
     if box is not None:
-        plan.fit_bounds([[box[1], box[0]], [box[3], box[2]]], padding=(30, 30), max_zoom=18)
+        plan.fit_bounds([[box[1], box[0]], [box[3], box[2]]], max_zoom=18, **ROOM)
     root = plan.get_root()
     root.title = _("Isolation plan")
     root.html.add_child(folium.Element(_escape_template(_panel(drawing, now))))
@@ -263,6 +272,8 @@ def _assets() -> str:
     policy = (
         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
     )
+    # A marker is given its sign only once it is there, and would ask for a picture until then.
+    script += "\nL.Marker.mergeOptions({icon: L.divIcon()});"
     return (
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"<style>{style}\n{ours}</style><script>{script}</script>"
@@ -271,12 +282,13 @@ def _assets() -> str:
 
 def _pipe_layers(drawing: Drawing) -> Iterator[Any]:
     styles: dict[str, dict[str, Any]] = {
+        "link": {"color": colours()["supplied"], "weight": 2},
         "supplied": {"color": colours()["supplied"], "weight": 2},
         "cut_off": {"color": colours()["cut-off"], "weight": 5, "dashArray": "10 7"},
         "shut": {"color": colours()["shut"], "weight": 6},
     }
     for state, style in styles.items():
-        features = [one for one in drawing.features if (one.kind, one.state) == ("pipe", state)]
+        features = [one for one in drawing.features if len(one.line) > 1 and one.state == state]
         if features:
             yield folium.GeoJson(
                 _collection(features, _pipe_text),
@@ -390,6 +402,8 @@ def _geometry(one: Drawn) -> dict[str, Any]:
 
 
 def _pipe_text(one: Drawn) -> str:
+    if one.state == "link":
+        return _("Pump %(id)s", id=one.id) if one.kind == "pump" else _("Valve %(id)s", id=one.id)
     parts = [_("Pipe %(id)s", id=one.id), _state_text(one.state)]
     if one.facts.get("diameter_mm"):
         parts.append(f"DN{one.facts['diameter_mm']:g}")
@@ -434,10 +448,8 @@ def _state_text(state: str) -> str:
     return str(states[state])
 
 
-def _clock(moment: dt.datetime | str) -> str:
-    if isinstance(moment, str):
-        moment = dt.datetime.fromisoformat(moment)
-    return str(format_datetime(moment, "MM-dd HH:mm"))
+def _clock(moment: str) -> str:
+    return clock(dt.datetime.fromisoformat(moment), None)
 
 
 def _panel(drawing: Drawing, now: dt.datetime) -> str:
@@ -450,7 +462,7 @@ def _panel(drawing: Drawing, now: dt.datetime) -> str:
         answer=answer,
         effect=answer.effect,
         left_out=drawing.left_out,
-        now=str(format_datetime(now, "yyyy-MM-dd HH:mm")),
-        clock=_clock,
+        now=now,
+        clock=clock,
         remarks=[remark_text(remark) for remark in answer.remarks],
     )

@@ -7,6 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from flask_babel import format_datetime, to_user_timezone
 from flask_babel import lazy_gettext as _l
 
 from fieldops.errors import FieldopsError
@@ -261,6 +262,13 @@ def _interval(one: Interval) -> Json:
 def utc(moment: dt.datetime) -> str:
     """Write a moment as ISO 8601 in UTC, to the second."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clock(moment: dt.datetime, beside: dt.datetime | None) -> str:
+    """Write a moment on the local clock, without the day where it is that of the one beside it."""
+    if beside is not None and to_user_timezone(moment).date() == to_user_timezone(beside).date():
+        return str(format_datetime(moment, "HH:mm"))
+    return str(format_datetime(moment, "yyyy-MM-dd HH:mm" if beside is None else "MM-dd HH:mm"))
 
 
 def file_name(what: str, question: Question, ending: str) -> str:

@@ -1,0 +1,1 @@
+"""The valve operation sheet that a crew takes along on paper."""
