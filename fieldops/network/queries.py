@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from gis.features import KINDS
 from gis.network import NONE, DeviceFacts, DeviceKind, Network, Operability, Position
 
 if TYPE_CHECKING:
@@ -97,6 +98,33 @@ def read_state(session: Session) -> NetworkState:
         )
     ).one()
     return NetworkState(row[0], row[1], row[2])
+
+
+def count_features(session: Session) -> dict[str, int]:
+    """Count the features of each kind."""
+    query = " UNION ALL ".join(f"SELECT '{kind}', count(*) FROM {kind}" for kind in KINDS)  # noqa: S608
+    return {row[0]: row[1] for row in session.execute(text(query))}
+
+
+def count_assumed(session: Session) -> int:
+    """Count the valves whose position no record gives."""
+    query = (
+        "SELECT (SELECT count(*) FROM valve WHERE is_position_assumed)"
+        " + (SELECT count(*) FROM control_valve WHERE is_position_assumed)"
+    )
+    return int(session.execute(text(query)).scalar_one())
+
+
+def read_bounds(session: Session) -> list[float] | None:
+    """Read the least and greatest longitude and latitude of nodes and pipes; None if none."""
+    row = session.execute(
+        text(
+            "SELECT ST_XMin(b), ST_YMin(b), ST_XMax(b), ST_YMax(b) FROM (SELECT ST_Extent(g) AS b"
+            " FROM (SELECT geometry AS g FROM node UNION ALL SELECT geometry FROM pipe) AS all_)"
+            " AS box"
+        )
+    ).one()
+    return None if row[0] is None else list(row)
 
 
 @contextmanager

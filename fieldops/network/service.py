@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -101,3 +101,15 @@ def _change_world(stored: StoredNetwork, changes: Sequence[FactChange]) -> World
         ),
         reachable=np.array([change.reachable for change in at.values()], dtype=bool),
     )
+
+
+def describe_network(session: Session) -> dict[str, Any]:
+    """Tell how much of everything is stored, and at which revisions."""
+    state = queries.read_state(session)
+    return {
+        "counts": queries.count_features(session),
+        "revision": state.revision,
+        "geometry_revision": state.geometry_revision,
+        "assumed_positions": queries.count_assumed(session),
+        "bbox": queries.read_bounds(session),
+    }

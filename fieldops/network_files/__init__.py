@@ -1,0 +1,1 @@
+"""Network files: into the database, and out of it."""
