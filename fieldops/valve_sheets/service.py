@@ -50,7 +50,12 @@ FONT = "NotoSansSC"
 FONT_FILE = Path(__file__).resolve().parents[1] / "static/vendor/NotoSansSC-Regular.ttf"
 MARGIN = 13 * mm
 WIDTH = A4[0] - 2 * MARGIN
-SKETCH_HEIGHT = 78 * mm
+SKETCH_HEIGHT = 90 * mm
+LEAST_SKETCH_HEIGHT = 55 * mm
+LEGEND_HEIGHT = 9 * mm
+DISC = 2.6 * mm
+MOST_SCALE = 2.5e6
+"""Points a degree: no sketch is larger than about 1 to 130."""
 MOST_IN_SKETCH = 4000
 PLACE_PROPERTIES = ("location", "chamber", "road")
 """Properties beyond the format that tell a crew where to look; nobody's name or telephone."""
@@ -98,12 +103,18 @@ class _Sheet:
     drawing: Drawing
     failures: Mapping[str, Failure]
     now: dt.datetime
+    pages: int = 0
 
     @property
     def answer(self) -> OutageAnswer:
         return self.drawing.answer
 
     def print(self) -> bytes:
+        """Lay the sheet out twice: only then is the number of pages known."""
+        self._lay_out()
+        return self._lay_out()
+
+    def _lay_out(self) -> bytes:
         file = io.BytesIO()
         document = BaseDocTemplate(
             file,
@@ -117,6 +128,7 @@ class _Sheet:
         frame = Frame(MARGIN, 16 * mm, WIDTH, A4[1] - 16 * mm - 22 * mm, 0, 0, 0, 0)
         document.addPageTemplates([PageTemplate(frames=[frame], onPage=self._dress)])
         document.build(list(self._story()))
+        self.pages = document.page
         return file.getvalue()
 
     def _dress(self, canvas: Canvas, _document: BaseDocTemplate) -> None:
@@ -135,7 +147,8 @@ class _Sheet:
         canvas.setLineWidth(1.2)
         canvas.line(MARGIN, top - 3 * mm, A4[0] - MARGIN, top - 3 * mm)
         canvas.setFont(FONT, 8)
-        page = _("Page %(number)s", number=canvas.getPageNumber())
+        number = canvas.getPageNumber()
+        page = _("Page %(number)s of %(count)s", number=number, count=self.pages)
         canvas.drawRightString(A4[0] - MARGIN, 9 * mm, page)
         canvas.drawString(MARGIN, 9 * mm, _("Void as soon as the network has a newer revision."))
         canvas.restoreState()
@@ -148,8 +161,9 @@ class _Sheet:
         yield from self._others()
         box = box_of([one for one in self.drawing.features if one.state not in AROUND])
         if box is not None:
-            sketch = Sketch(self.drawing, box, WIDTH, SKETCH_HEIGHT)
-            yield KeepTogether([Spacer(1, 2 * mm), sketch, self._small(_legend())])
+            yield Spacer(1, 2 * mm)
+            yield Sketch(self.drawing, box)
+            yield self._small(_legend())
         yield from self._remarks()
         yield KeepTogether([Spacer(1, 5 * mm), self._signatures()])
 
@@ -366,8 +380,8 @@ def _facts_of(device: Device) -> list[str]:
 def _turning(device: Device) -> list[str]:
     turns = _("%(turns)s turns", turns=f"{device.turns:g}") if device.turns else _("turns unknown")
     ways = {
-        "clockwise": _("closes clockwise") + " ↻",
-        "anticlockwise": _("closes anticlockwise") + " ↺",
+        "clockwise": _("closes clockwise"),
+        "anticlockwise": _("closes anticlockwise"),
     }
     return [turns, ways.get(device.closes or "", _("direction unknown"))]
 
@@ -440,22 +454,25 @@ def draw_disc(canvas: Canvas, x: float, y: float, radius: float, number: int) ->
 class Sketch(Flowable):
     """A small map in black, white and grey."""
 
-    def __init__(
-        self,
-        drawing: Drawing,
-        box: tuple[float, float, float, float],
-        width: float,
-        height: float,
-    ) -> None:
+    def __init__(self, drawing: Drawing, box: tuple[float, float, float, float]) -> None:
         super().__init__()
-        self.width, self.height = width, height
         self.features = drawing.features
+        self.box = box
         west, south, east, north = box
         self.middle = (west + east) / 2, (south + north) / 2
         self.stretch = math.cos(math.radians(self.middle[1]))
-        wide = max((east - west) * self.stretch, 1e-5) * 1.25
-        high = max(north - south, 1e-5) * 1.35
-        self.scale = min(width / wide, height / high, 2.5e6)
+        self.discs: list[tuple[float, float]] = []
+
+    def wrap(self, wide: float, high: float) -> tuple[float, float]:
+        """Take what is left of the page, within reason."""
+        self.width = wide
+        left = high - LEGEND_HEIGHT
+        self.height = min(left, SKETCH_HEIGHT) if left >= LEAST_SKETCH_HEIGHT else SKETCH_HEIGHT
+        west, south, east, north = self.box
+        across = max((east - west) * self.stretch, 1e-5) * 1.25
+        along = max(north - south, 1e-5) * 1.35
+        self.scale = min(self.width / across, self.height / along, MOST_SCALE)
+        return self.width, self.height
 
     def at(self, place: tuple[float, float]) -> tuple[float, float]:
         """Give a place's point on the paper."""
@@ -467,6 +484,7 @@ class Sketch(Flowable):
     def draw(self) -> None:
         """Draw pipes, then marks, inside a frame."""
         canvas = self.canv
+        self.discs.clear()
         canvas.saveState()
         frame = canvas.beginPath()
         frame.rect(0, 0, self.width, self.height)
@@ -481,7 +499,7 @@ class Sketch(Flowable):
         canvas.setDash()
         canvas.setStrokeColor(colors.black)
         for one in sorted(self.features, key=lambda one: one.facts.get("number", 0)):
-            if one.kind != "pipe" and one.state in MARKS:
+            if one.kind in MARKED and one.state in MARKS:
                 self._mark(canvas, one)
         self._scale_bar(canvas)
         canvas.restoreState()
@@ -500,7 +518,9 @@ class Sketch(Flowable):
         canvas.setFillColor(colors.white)
         canvas.setLineWidth(1)
         if one.state == "to_close":
-            draw_disc(canvas, x, y, 2.6 * mm, one.facts["number"])
+            beside = self._free_place(x, y)
+            canvas.line(x, y, *beside)
+            draw_disc(canvas, *beside, DISC, one.facts["number"])
         elif one.state == "optional":
             canvas.circle(x, y, 1.6 * mm, fill=1)
         elif one.state == "verify_shut":
@@ -515,6 +535,20 @@ class Sketch(Flowable):
             canvas.setFillColor(colors.black)
             canvas.setFont(FONT, 7)
             canvas.drawCentredString(x, y - 2.4, "P" if one.kind == "pump" else "S")
+
+    def _free_place(self, x: float, y: float) -> tuple[float, float]:
+        """Find a place for a disc, at its valve or as near to it as no other disc lies."""
+        tries = [(x, y)] + [
+            (x + away * DISC * math.cos(turn), y + away * DISC * math.sin(turn))
+            for away in (2.2, 3.2, 4.4)
+            for turn in (math.tau * step / 12 for step in range(12))
+        ]
+        free = (
+            one for one in tries if all(math.dist(one, other) > 2 * DISC for other in self.discs)
+        )
+        place = next(free, (x, y))
+        self.discs.append(place)
+        return place
 
     def _scale_bar(self, canvas: Canvas) -> None:
         per_m = self.scale / METRES_A_DEGREE
@@ -536,6 +570,7 @@ class Sketch(Flowable):
         canvas.drawCentredString(x, y - 2.8 * mm, _("N"))
 
 
+MARKED = ("valve", "control_valve", "pump", "source")
 MARKS = ("to_close", "optional", "verify_shut", "stuck", "stop", "shut")
 LINES: tuple[tuple[str, float, tuple[Any, ...], Any], ...] = (
     ("link", 0.7, (), GREY),
