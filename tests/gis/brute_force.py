@@ -533,16 +533,16 @@ def segments(town: Town) -> list[set[Place]]:
 
 def segment_names(town: Town, found: list[set[Place]]) -> list[tuple[str, float | None]]:
     """Name segments: first pipe or node, and the metre where the name alone is not enough."""
-    names = []
+    firsts: list[tuple[str, int, float]] = []
     for segment in found:
         pipes = pipes_in(segment)
         if pipes:
-            parts = [p for p in segment if p[:2] == ("part", pipes[0])]
-            names.append((pipes[0], min(start_of(town, part) for part in parts)))
+            part = min(place for place in segment if place[:2] == ("part", pipes[0]))
+            firsts.append((pipes[0], int(part[2]), start_of(town, part)))
         else:
-            names.append((min(str(place[1]) for place in segment), 0.0))
-    firsts = {name: min(metre for other, metre in names if other == name) for name, _ in names}
-    return [(name, None if metre == firsts[name] else metre) for name, metre in names]
+            firsts.append((min(str(place[1]) for place in segment), 0, 0.0))
+    lowest = {name: min(part for other, part, _ in firsts if other == name) for name, *_ in firsts}
+    return [(name, None if part == lowest[name] else metre) for name, part, metre in firsts]
 
 
 def properties_lost(town: Town, broken: set[Place]) -> tuple[int, int | None]:
