@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from flask_babel import format_datetime, gettext
+from flask_babel import gettext
 from flask_babel import gettext as _
 
 from fieldops.cli import open_sessions
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fieldops.outages.service import Moments, OutageAnswer, Question
 
 EXIT_CODE_OF_FAULTS = 2
+MOST_NAMED = 12
 FROM_STDIN = ("-",)
 
 
@@ -86,7 +87,8 @@ def _pair(pipes: Sequence[str], at_m: Sequence[float]) -> list[tuple[str, float 
     """Give each pipe the place that was named for it."""
     if at_m and len(at_m) != len(pipes):
         raise FieldopsError("Give --at-m once for each --pipe, or not at all.")
-    return list(zip(pipes, at_m or [None] * len(pipes), strict=True))
+    places: list[float | None] = list(at_m) or [None] * len(pipes)
+    return list(zip(pipes, places, strict=True))
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -195,7 +197,8 @@ def _say_valves(answer: OutageAnswer) -> Iterator[str]:
             facts.append(_("%(turns)s turns", turns=f"{device.turns:g}"))
         if device.closes in DIRECTIONS:
             facts.append(str(DIRECTIONS[device.closes]()))
-        facts.append(_("closed about %(time)s", time=_clock(step.closed.p50)))
+        closed = _clock(step.closed.p50, answer.water_stopped.p50)
+        facts.append(_("closed about %(time)s", time=closed))
         yield f"  {step.number:>3}  {device.id}  {', '.join(facts)}"
     if effect.pumps_to_stop:
         yield _("Stop pumps: %(ids)s", ids=_join(effect.pumps_to_stop))
@@ -228,13 +231,13 @@ def _say_customers(answer: OutageAnswer) -> Iterator[str]:
         yield _("Cut off: %(ids)s", ids=_join(lost.cut_off) or "-")
     if lost.already_dry:
         yield _("Already dry before: %(count)s connections", count=lost.already_dry)
-    yield _("Pipes shut: %(ids)s", ids=_join(effect.pipes_shut) or "-")
+    yield _("Pipes shut: %(ids)s", ids=_some(effect.pipes_shut))
     if effect.pipes_cut_off is None:
         yield _("Pipes cut off: unknown, no source is recorded")
     elif effect.pipes_cut_off:
-        yield _("Pipes cut off: %(ids)s", ids=_join(effect.pipes_cut_off))
+        yield _("Pipes cut off: %(ids)s", ids=_some(effect.pipes_cut_off))
     if effect.hydrants_dry:
-        yield _("Hydrants dry: %(ids)s", ids=_join(effect.hydrants_dry))
+        yield _("Hydrants dry: %(ids)s", ids=_some(effect.hydrants_dry))
     for one in effect.refeed or ():
         yield _(
             "Re-feed: opening %(valve)s gives %(count)s properties their water back",
@@ -253,30 +256,41 @@ def _say_customers(answer: OutageAnswer) -> Iterator[str]:
 
 
 def _say_remarks(answer: OutageAnswer) -> Iterator[str]:
-    from fieldops.outages.forms import remark_text
+    from fieldops.outages.forms import remark_texts
 
     if answer.remarks:
         yield ""
         yield _("Remarks:")
-    for remark in answer.remarks:
-        yield f"  - {remark_text(remark)}"
+    for said in remark_texts(answer.remarks):
+        yield f"  - {said}"
 
 
 def _say_moments(moments: Moments) -> str:
-    return _(
+    said = _(
         "about %(p50)s (from %(p10)s to %(p90)s)",
-        p10=_clock(moments.p10),
         p50=_clock(moments.p50),
-        p90=_clock(moments.p90),
+        p10=_clock(moments.p10, moments.p50),
+        p90=_clock(moments.p90, moments.p50),
     )
+    return str(said)
 
 
-def _clock(moment: dt.datetime) -> str:
-    return str(format_datetime(moment, "yyyy-MM-dd HH:mm"))
+def _clock(moment: dt.datetime, beside: dt.datetime | None = None) -> str:
+    from fieldops.outages.forms import clock
+
+    return clock(moment, beside)
 
 
 def _join(ids: Iterable[str]) -> str:
     return ", ".join(ids)
+
+
+def _some(ids: Sequence[str]) -> str:
+    """Name a dozen at most: the whole list is for --format json."""
+    if len(ids) <= MOST_NAMED:
+        return _join(ids) or "-"
+    names = _join(ids[:MOST_NAMED])
+    return str(_("%(ids)s and %(count)s more", ids=names, count=len(ids) - MOST_NAMED))
 
 
 @click.command("weak-spots")
@@ -293,6 +307,9 @@ def weak_spots(by: str, top: int | None, form: str) -> None:
     sessions = open_sessions(Settings.from_environ())
     with sessions.begin() as session:
         rows = WEAK_SPOTS[by](session)[:top]
+    for row in rows:
+        if by == "pipe" and row["why"] is None:
+            row["why"] = _("No breaks are recorded, so the rate of breaks is unknown.")
     if by != "valve":
         click.echo(
             _("No breaks are recorded, so breaks and customer-minutes a year are unknown."),

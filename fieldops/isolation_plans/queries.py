@@ -98,7 +98,7 @@ def fetch_links_around(session: Session, box: Box, limit: int) -> list[tuple[str
         for table, model in (("valve", Valve), ("pump", Pump), ("control_valve", ControlValve))
     ]
     return [
-        (table, text_id, [(x, y) for x, y in shape["coordinates"]])
+        (table, text_id, _line(shape))
         for table, text_id, shape in session.execute(union_all(*selects).limit(limit))
     ]
 
@@ -143,6 +143,10 @@ def _select_pipes() -> Select[Any]:
 
 def _read_pipes(session: Session, query: Select[Any]) -> list[DrawnPipe]:
     return [
-        DrawnPipe(*row[:3], row[3] or [], *row[4:6], [(x, y) for x, y in row[6]["coordinates"]])
-        for row in session.execute(query)
+        DrawnPipe(key, text_id, length_m, cuts_m or [], diameter_mm, material, _line(shape))
+        for key, text_id, length_m, cuts_m, diameter_mm, material, shape in session.execute(query)
     ]
+
+
+def _line(shape: dict[str, Any]) -> Line:
+    return [(x, y) for x, y in shape["coordinates"]]

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from fieldops.errors import FieldopsError
 from fieldops.isolation_plans import queries
-from fieldops.outages.forms import as_json, clock, remark_text
+from fieldops.outages.forms import as_json, clock, remark_texts, utc
 from fieldops.outages.service import PARTS_A_PIPE, preview_outage
 from gis.lines import Lines
 
@@ -158,7 +158,7 @@ def _draw_devices(answer: OutageAnswer) -> Iterator[Drawn]:
     }
     for step in answer.steps:
         device = step.device
-        facts = {"number": step.number, "closed_at": step.closed.p50.isoformat()}
+        facts = {"number": step.number, "closed_at": utc(step.closed.p50)}
         yield Drawn(device.table, device.id, "to_close", [(device.lon, device.lat)], facts)
     for name, state in states.items():
         for device in answer.devices[name]:
@@ -190,7 +190,7 @@ def _times(interval: Interval | None) -> dict[str, str | None]:
         "tap_dry": interval.tap_dry,
         "restored": interval.restored,
     }
-    return {name: moment and moment.isoformat() for name, moment in moments.items()}
+    return {name: utc(moment) if moment else None for name, moment in moments.items()}
 
 
 def box_of(features: Iterable[Drawn]) -> Box | None:
@@ -227,7 +227,7 @@ def _as_map(drawing: Drawing, box: Box | None, now: dt.datetime) -> str:
         layer.add_to(plan)
     if box is not None:
         plan.fit_bounds([[box[1], box[0]], [box[3], box[2]]], max_zoom=18, **ROOM)
-    root = plan.get_root()
+    root: Any = plan.get_root()
     root.title = _("Isolation plan")
     root.html.add_child(folium.Element(_escape_template(_panel(drawing, now))))
     root.header.add_child(folium.Element(_escape_template(_assets())))
@@ -403,7 +403,8 @@ def _geometry(one: Drawn) -> dict[str, Any]:
 
 def _pipe_text(one: Drawn) -> str:
     if one.state == "link":
-        return _("Pump %(id)s", id=one.id) if one.kind == "pump" else _("Valve %(id)s", id=one.id)
+        is_pump = one.kind == "pump"
+        return str(_("Pump %(id)s", id=one.id) if is_pump else _("Valve %(id)s", id=one.id))
     parts = [_("Pipe %(id)s", id=one.id), _state_text(one.state)]
     if one.facts.get("diameter_mm"):
         parts.append(f"DN{one.facts['diameter_mm']:g}")
@@ -414,7 +415,7 @@ def _pipe_text(one: Drawn) -> str:
 
 def _point_text(one: Drawn) -> str:
     if one.kind == "hydrant":
-        return _("Hydrant %(id)s", id=one.id)
+        return str(_("Hydrant %(id)s", id=one.id))
     parts = [_("Customer %(id)s", id=one.id), _state_text(one.state)]
     if one.facts.get("critical"):
         parts.append(_("critical customer"))
@@ -464,5 +465,5 @@ def _panel(drawing: Drawing, now: dt.datetime) -> str:
         left_out=drawing.left_out,
         now=now,
         clock=clock,
-        remarks=[remark_text(remark) for remark in answer.remarks],
+        remarks=remark_texts(answer.remarks),
     )

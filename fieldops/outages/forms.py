@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import format_datetime, to_user_timezone
@@ -14,7 +15,7 @@ from fieldops.errors import FieldopsError
 from fieldops.outages.service import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from werkzeug.datastructures import MultiDict
 
@@ -85,6 +86,17 @@ def remark_text(remark: Remark) -> str:
     """Say a remark in the language of whoever reads it."""
     code = remark.params.get("form", remark.code)
     return str(REMARKS[code]) % {"id": remark.id, **remark.params}
+
+
+def remark_texts(remarks: Sequence[Remark]) -> list[str]:
+    """Say remarks, those that say the same of several things in one sentence."""
+    groups: dict[tuple[str, str], list[Remark]] = {}
+    for remark in remarks:
+        groups.setdefault((remark.code, repr(remark.params)), []).append(remark)
+    return [
+        remark_text(replace(group[0], id=", ".join(one.id for one in group if one.id)))
+        for group in groups.values()
+    ]
 
 
 def read_question(pipe: str, args: MultiDict[str, str]) -> Question:

@@ -2,52 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from geoalchemy2 import functions as postgis
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Boolean,
-    Double,
-    Text,
-    any_,
-    cast,
-    func,
-    literal,
-    null,
-    select,
-    union_all,
-)
-from sqlalchemy.dialects.postgresql import JSONB
-
-from fieldops.network.models import (
-    ControlValve,
-    Customer,
-    Hydrant,
-    Node,
-    Pipe,
-    Pump,
-    Source,
-    Valve,
-)
+from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
-    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
-TABLES: dict[str, Any] = {
-    "node": Node,
-    "pipe": Pipe,
-    "valve": Valve,
-    "pump": Pump,
-    "control_valve": ControlValve,
-    "source": Source,
-    "customer": Customer,
-    "hydrant": Hydrant,
+TABLES = frozenset(
+    {"node", "pipe", "valve", "pump", "control_valve", "source", "customer", "hydrant"}
+)
+# Written as text: this is asked with every click, and building statements costs more than running
+# them. Table names come from TABLES alone.
+_KEYS = "SELECT '{0}', id, key FROM {0} WHERE id = ANY(:{0})"
+_IDS = "SELECT '{0}', key, id FROM {0} WHERE key = ANY(:{0})"
+_DEVICES = {
+    "valve": (
+        "SELECT 'valve', key, id, {place}, is_position_assumed, last_exercised_on, turns, closes,"
+        " valve_type, diameter_mm, extra FROM {0} WHERE key = ANY(:{0})"
+    ),
+    "pump": (
+        "SELECT 'pump', key, id, {place}, false, {no_text}, {no_number}, {no_text}, {no_text},"
+        " {no_number}, extra FROM {0} WHERE key = ANY(:{0})"
+    ),
+    "control_valve": (
+        "SELECT 'control_valve', key, id, {place}, is_position_assumed, {no_text}, {no_number},"
+        " {no_text}, type, {no_number}, extra FROM {0} WHERE key = ANY(:{0})"
+    ),
+}
+_WORDS = {
+    "place": "ST_X(ST_Centroid(geometry)), ST_Y(ST_Centroid(geometry))",
+    "no_text": "CAST(NULL AS text)",
+    "no_number": "CAST(NULL AS double precision)",
 }
 
 
@@ -74,32 +64,16 @@ def fetch_keys(
 ) -> dict[str, dict[str, int]]:
     """Look the keys of some ids up, by table, in one statement; what is not there is left out."""
     found: dict[str, dict[str, int]] = {table: {} for table in wanted}
-    selects = [
-        select(literal(table), TABLES[table].id, TABLES[table].key).where(
-            TABLES[table].id == any_(literal(list(ids), ARRAY(Text)))
-        )
-        for table, ids in wanted.items()
-        if ids
-    ]
-    if selects:
-        for table, text_id, key in session.execute(union_all(*selects)):
-            found[table][text_id] = key
+    for table, text_id, key in _ask(session, wanted, dict.fromkeys(TABLES, _KEYS)):
+        found[table][text_id] = key
     return found
 
 
 def fetch_ids(session: Session, wanted: Mapping[str, Collection[int]]) -> dict[str, dict[int, str]]:
     """Look the ids of some keys up, by table, in one statement."""
     found: dict[str, dict[int, str]] = {table: {} for table in wanted}
-    selects = [
-        select(literal(table), TABLES[table].key, TABLES[table].id).where(
-            TABLES[table].key == _any_of(keys)
-        )
-        for table, keys in wanted.items()
-        if keys
-    ]
-    if selects:
-        for table, key, text_id in session.execute(union_all(*selects)):
-            found[table][key] = text_id
+    for table, key, text_id in _ask(session, wanted, dict.fromkeys(TABLES, _IDS)):
+        found[table][key] = text_id
     return found
 
 
@@ -107,51 +81,24 @@ def fetch_devices(
     session: Session, wanted: Mapping[str, Collection[int]]
 ) -> dict[tuple[str, int], Device]:
     """Read what is recorded of some devices, by table and key, in one statement."""
-    selects = [_select_devices(table, keys) for table, keys in wanted.items() if keys]
-    if not selects:
-        return {}
-    rows = [Device(*row) for row in session.execute(union_all(*selects))]
+    rows = [Device(*row) for row in _ask(session, wanted, _DEVICES)]
     return {(device.table, device.key): device for device in rows}
 
 
-def fetch_lines(
-    session: Session, pipe_keys: Collection[int]
-) -> dict[int, list[tuple[float, float]]]:
-    """Read the drawings of some pipes, as (lon, lat) from start to end."""
-    query = select(Pipe.key, cast(postgis.ST_AsGeoJSON(Pipe.geometry, 7), JSONB)).where(
-        Pipe.key == _any_of(pipe_keys)
-    )
-    return {key: [(x, y) for x, y in shape["coordinates"]] for key, shape in session.execute(query)}
+def fetch_line(session: Session, pipe_key: int) -> list[tuple[float, float]]:
+    """Read the drawing of a pipe, as (lon, lat) from start to end."""
+    shape = session.execute(
+        text("SELECT ST_AsGeoJSON(geometry, 9) FROM pipe WHERE key = :key"), {"key": pipe_key}
+    ).scalar_one()
+    return [(x, y) for x, y in json.loads(shape)["coordinates"]]
 
 
-def _select_devices(table: str, keys: Collection[int]) -> Select[Any]:
-    model = TABLES[table]
-    lon, lat = _place(model)
-
-    def recorded(name: str, kind: Any) -> ColumnElement[Any]:  # noqa: ANN401 - any column type
-        column = getattr(model, name, None)
-        return cast(null(), kind) if column is None else cast(column, kind)
-
-    return select(
-        literal(table),
-        model.key,
-        model.id,
-        lon,
-        lat,
-        func.coalesce(recorded("is_position_assumed", Boolean), literal(value=False)),
-        recorded("last_exercised_on", Text),
-        recorded("turns", Double),
-        recorded("closes", Text),
-        recorded("valve_type", Text),
-        recorded("diameter_mm", Double),
-        func.coalesce(model.extra, cast("{}", JSONB)),
-    ).where(model.key == _any_of(keys))
-
-
-def _place(model: Any) -> tuple[ColumnElement[float], ColumnElement[float]]:  # noqa: ANN401
-    middle = postgis.ST_Centroid(model.geometry)
-    return postgis.ST_X(middle), postgis.ST_Y(middle)
-
-
-def _any_of(keys: Sequence[int] | Collection[int]) -> ColumnElement[Any]:
-    return any_(literal(list(keys), ARRAY(BigInteger)))
+def _ask(
+    session: Session, wanted: Mapping[str, Collection[Any]], selects: Mapping[str, str]
+) -> list[Any]:
+    """Ask several tables at once; one that nothing is wanted of is left out."""
+    asked = {table: list(those) for table, those in wanted.items() if those}
+    if not asked:
+        return []
+    query = " UNION ALL ".join(selects[table].format(table, **_WORDS) for table in sorted(asked))
+    return list(session.execute(text(query), asked))

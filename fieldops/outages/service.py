@@ -784,7 +784,7 @@ def _project(
 ) -> float:
     """Find the metre of a pipe nearest to a point on the map."""
     key = int(keys_of(stored, "pipe")[row])
-    line = queries.fetch_lines(session, [key])[key]
+    line = queries.fetch_line(session, key)
     fraction, _ = Lines.of([line]).project(
         np.array([0]), np.array([place[0]]), np.array([place[1]])
     )

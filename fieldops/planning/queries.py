@@ -27,7 +27,7 @@ TABLES: dict[str, Any] = {
 def fetch_all_ids(session: Session, table: str, keys: NDArray[np.int64]) -> list[str]:
     """Read the ids of a whole table, in the order of `keys`."""
     model = TABLES[table]
-    ids = dict(session.execute(select(model.key, model.id)).tuples().all())
+    ids: dict[int, str] = dict(session.execute(select(model.key, model.id)).tuples().all())
     return [ids[key] for key in keys.tolist()]
 
 

@@ -143,7 +143,8 @@ class _Members:
 
     def pipes(self, number: int) -> list[int]:
         """List the pipes with any part on a segment, once a part."""
-        return self.blocks.part_pipe[self.parts[number]].tolist()
+        pipes: list[int] = self.blocks.part_pipe[self.parts[number]].tolist()
+        return pipes
 
     def length_m(self, number: int) -> float:
         """Add up the parts."""

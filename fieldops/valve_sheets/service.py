@@ -32,7 +32,7 @@ from reportlab.platypus import (
 
 from fieldops.errors import FieldopsError
 from fieldops.isolation_plans.service import add_surroundings, box_of, draw_outage
-from fieldops.outages.forms import clock, remark_text
+from fieldops.outages.forms import clock, remark_texts
 from fieldops.outages.service import preview_failures
 
 if TYPE_CHECKING:
@@ -307,8 +307,8 @@ class _Sheet:
             yield Spacer(1, 3 * mm)
             yield self._line(_("Remarks:"))
         style = _style("remark", 8, leftIndent=8, bulletIndent=0)
-        for remark in self.answer.remarks:
-            yield Paragraph(escape(remark_text(remark)), style, bulletText="–")  # noqa: RUF001
+        for said in remark_texts(self.answer.remarks):
+            yield Paragraph(escape(said), style, bulletText="–")  # noqa: RUF001
 
     def _signatures(self) -> Flowable:
         names = [_("Crew leader"), _("Dispatcher"), _("Date and time")]
@@ -357,7 +357,7 @@ def _what(answer: OutageAnswer) -> str:
     said += [_("Valve %(id)s", id=one) for one in question.valves]
     said += [_("Node %(id)s", id=one) for one in question.nodes]
     said += [_("Hydrant %(id)s", id=one) for one in question.hydrants]
-    return _("Break: %(what)s", what=", ".join(said))
+    return str(_("Break: %(what)s", what=", ".join(said)))
 
 
 def _span(moments: Moments, now: dt.datetime) -> str:
@@ -402,10 +402,11 @@ def _fixed_points(device: Device) -> list[str]:
 
 
 def _legend() -> str:
-    return _(
+    text = _(
         "Thick: shut. Dashed: cut off. Thin: with supply. Disc: valve to close, in the order of"
         " work. Ring: optional. Bar: verify shut. Cross: cannot be closed. North is up."
     )
+    return str(text)
 
 
 AROUND = ("supplied", "link")
