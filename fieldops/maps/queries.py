@@ -109,7 +109,15 @@ LAYERS = (
     _layer("pumps", 13, "pump", ", status"),
     _layer("control_valves", 13, "control_valve", ", status, type"),
     _layer("roads", 14, "road", ", name"),
-    _layer("valves", 14, "valve", ", boundary, valve_type AS type"),
+    Layer(
+        "valves",
+        14,
+        "id, boundary, type",
+        "SELECT key AS fid, id, boundary, valve_type AS type, CASE GeometryType(geometry)"
+        " WHEN 'POINT' THEN geometry ELSE ST_LineInterpolatePoint(geometry, 0.5) END AS geometry"
+        " FROM valve WHERE geometry && {box}",
+    ),
+    _layer("valve_links", 14, "(SELECT * FROM valve WHERE pipe_key IS NULL) valve"),
     _layer("hydrants", 15, "hydrant"),
     _layer("customers", 15, "customer", ", critical"),
     _layer("nodes", 16, "node"),

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 from fieldops import access, db
 from fieldops.access import STAFF, Role
 from fieldops.basemaps.service import list_basemaps
+from fieldops.maps.forms import say_words
 from fieldops.maps.service import open_map, tiles_folder
 
 if TYPE_CHECKING:
@@ -36,4 +37,4 @@ def show_map() -> ResponseReturnValue:
         "may_record": person is not None and Role.DISPATCHER in person.roles,
         "basemaps": list_basemaps(settings),
     }
-    return render_template("maps/map.html", page_data=page_data)
+    return render_template("maps/map.html", page_data=page_data, words=say_words())

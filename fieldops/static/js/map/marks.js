@@ -25,6 +25,29 @@ export function listSigns(answer, failed) {
   ];
 }
 
+const CROWDED_M = 8;
+const APART_PX = 15;
+const METRES_A_DEGREE = 111_320;
+
+/**
+ * Signs at one crossing would cover each other: push each away from their middle, its own way.
+ * @param {{lon: number, lat: number}[]} places
+ * @returns {[number, number][]} pixels to the right and down
+ */
+export function spread(places) {
+  const flat = Math.cos(((places[0]?.lat ?? 0) * Math.PI) / 180);
+  const at = places.map(({ lon, lat }) => [lon * METRES_A_DEGREE * flat, -lat * METRES_A_DEGREE]);
+  return at.map(([x, y], index) => {
+    const near = at.filter(([nearX, nearY]) => Math.hypot(nearX - x, nearY - y) < CROWDED_M);
+    if (near.length < 2) return [0, 0];
+    const dx = x - near.reduce((sum, [nearX]) => sum + nearX, 0) / near.length;
+    const dy = y - near.reduce((sum, [, nearY]) => sum + nearY, 0) / near.length;
+    const away = Math.hypot(dx, dy);
+    const angle = away > 0.01 ? Math.atan2(dy, dx) : index * 2.4;
+    return [APART_PX * Math.cos(angle), APART_PX * Math.sin(angle)];
+  });
+}
+
 /**
  * @param {Map} map
  * @param {Sign[]} signs
@@ -32,11 +55,12 @@ export function listSigns(answer, failed) {
  * @param {{lon: number, lat: number} | null} burst
  */
 export function showSigns(map, signs, places, burst) {
-  const features = signs.flatMap(([kind, id, image, order]) => {
-    const place = places.get(`${kind} ${id}`);
-    return place ? [point(place, { kind, id, image, order })] : [];
-  });
-  if (burst) features.push(point(burst, { kind: "burst", id: "", image: "burst", order: 2000 }));
+  const known = signs.filter(([kind, id]) => places.has(`${kind} ${id}`));
+  const at = known.map(([kind, id]) => /** @type {Place} */ (places.get(`${kind} ${id}`)));
+  const offsets = spread(at);
+  const features = known.map(([kind, id, image, order], index) =>
+    point(at[index], { kind, id, image, order, offset: offsets[index] }));
+  if (burst) features.push(point(burst, { kind: "burst", id: "", image: "burst", order: 0, offset: [0, 0] }));
   const source = /** @type {GeoJSONSource} */ (map.getSource(PLAN));
   source.setData({ type: "FeatureCollection", features });
 }

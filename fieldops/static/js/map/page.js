@@ -261,5 +261,6 @@ listenToKeys({
   },
 });
 
+if (matchMedia("(max-width: 60rem)").matches) find("legend").removeAttribute("open");
 followConnection();
 if (page.extent === null) raise("empty", say("empty"));

@@ -157,18 +157,14 @@ function losses(plan) {
 
 /** @param {Answer} answer */
 function times(answer) {
-  const row = (/** @type {"water_stopped" | "restored"} */ stage) => {
+  const rows = /** @type {const} */ (["water_stopped", "restored"]).flatMap((stage) => {
     const forecast = answer.times?.[stage];
-    const known = forecast && forecast.p50;
-    return make("tr", { "data-stage": stage },
-      make("th", { scope: "row" }, say(`stage.${stage}`)),
-      ...["p50", "p10", "p90"].map((name) => make("td", {},
-        known ? tell(forecast[/** @type {"p50"} */ (name)]) : say("unknown"))));
-  };
-  return section("times", say("times"), make("table", { class: "times" },
-    make("thead", {}, make("tr", {}, make("td", {}),
-      ...["p50", "p10", "p90"].map((name) => make("th", { scope: "col" }, say(`quantile.${name}`))))),
-    make("tbody", {}, row("water_stopped"), row("restored"))));
+    if (!forecast?.p50) return [make("dt", {}, say(`stage.${stage}`)), make("dd", { "data-stage": stage }, say("unknown"))];
+    return [make("dt", {}, say(`stage.${stage}`)), make("dd", { "data-stage": stage },
+      make("time", { class: "likely", datetime: forecast.p50 }, tell(forecast.p50)),
+      make("span", { class: "quiet" }, say("likely-between", { from: tell(forecast.p10), until: tell(forecast.p90) })))];
+  });
+  return section("times", say("times"), make("dl", { class: "facts times" }, rows));
 }
 
 /**

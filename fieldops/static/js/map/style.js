@@ -84,6 +84,7 @@ function networkLayers() {
     } }),
     layer("links", "pumps", { type: "line", paint: { "line-color": tokens.supplied, "line-width": 3 } }),
     layer("control-valves", "control_valves", { type: "line", paint: { "line-color": tokens.text, "line-width": 3 } }),
+    layer("valve-links", "valve_links", { type: "line", paint: { "line-color": tokens.supplied, "line-width": width(0) } }),
     layer("nodes", "nodes", { type: "circle", minzoom: 17, paint: { "circle-radius": 2, "circle-color": tokens.supplied } }),
     layer("customers", "customers", { type: "circle", minzoom: 15, paint: {
       "circle-radius": ["interpolate", ["linear"], ["zoom"], 15, ifLost("shut", 3, ifLost("cut_off", 2.6, 1.4)), 18, ifLost("shut", 7, ifLost("cut_off", 6, 4))],
@@ -103,8 +104,6 @@ function networkLayers() {
       "circle-stroke-color": tokens.valve,
       "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 14, 0.8, 16, 1.4],
     } }),
-    layer("valve-links", "valves", { type: "line", minzoom: 14, filter: ["==", ["geometry-type"], "LineString"],
-      paint: { "line-color": tokens.valve, "line-width": 4 } }),
     layer("valves-stuck", "valves", { type: "symbol", minzoom: 15, layout: { "icon-image": "stuck", "icon-size": 0.7, ...ALWAYS },
       paint: { "icon-opacity": ifFact("stuck") } }),
     layer("pumps", "pumps", { type: "symbol", minzoom: 13, layout: { "icon-image": "pump", "symbol-placement": "line-center", ...ALWAYS } }),
@@ -127,7 +126,7 @@ function networkLayers() {
 function planLayers() {
   return [/** @type {Layer} */ ({
     id: "plan", type: "symbol", source: PLAN,
-    layout: { "icon-image": ["get", "image"], "symbol-sort-key": ["get", "order"], ...ALWAYS },
+    layout: { "icon-image": ["get", "image"], "symbol-sort-key": ["get", "order"], "icon-offset": ["get", "offset"], ...ALWAYS },
   })];
 }
 

@@ -178,7 +178,7 @@ export function draw(name) {
 
 /** @param {Map} map */
 export function supplySymbols(map) {
-  map.on("styleimagemissing", ({ id }) => {
+  map.setMissingStyleImageResolver((id) => {
     const canvas = draw(id);
     const pen = canvas?.getContext("2d");
     if (!canvas || !pen || map.hasImage(id)) return;

@@ -5,8 +5,10 @@ import { say } from "./words.js";
 const language = page.language.replace("_", "-");
 /** @type {Intl.DateTimeFormatOptions} */
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const DAY_MS = 24 * 3600 * 1000;
 const clock = new Intl.DateTimeFormat(language, CLOCK);
-const dayAndClock = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", ...CLOCK });
+const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
+const near = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
 /**
  * @param {string} moment
@@ -14,7 +16,9 @@ const dayAndClock = new Intl.DateTimeFormat(language, { month: "short", day: "nu
  */
 export function tell(moment, now = new Date()) {
   const date = new Date(moment);
-  return (date.toDateString() === now.toDateString() ? clock : dayAndClock).format(date);
+  const days = Math.round((new Date(date).setHours(0, 0, 0, 0) - new Date(now).setHours(0, 0, 0, 0)) / DAY_MS);
+  if (days === 0) return clock.format(date);
+  return `${Math.abs(days) === 1 ? near.format(days, "day") : day.format(date)} ${clock.format(date)}`;
 }
 
 /**
