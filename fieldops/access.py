@@ -12,6 +12,7 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from fieldops.errors import (
     ForbiddenError,
@@ -270,6 +271,10 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.session_interface = SessionCookies()
+    if settings.proxies:
+        # Else everybody has the proxy's address, and one guesser locks them all out.
+        hops = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     CSRFProtect(app)
     if "static" in app.view_functions:
         public(app.view_functions["static"])

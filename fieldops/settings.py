@@ -28,6 +28,8 @@ class Settings:
     """Demo people exist and a visitor from this machine is signed in as the demo dispatcher."""
     host: str = "127.0.0.1"
     port: int = 8000
+    proxies: int = 0
+    """So many reverse proxies stand in front, each telling whom it answers by X-Forwarded-For."""
     basemap: Path | None = None
     """A PMTiles file to draw below the network."""
     tianditu_key: str | None = None
@@ -40,7 +42,7 @@ class Settings:
         Raises
         ------
         FieldopsError
-            If PORT is no port, or the home cannot be written.
+            If PORT is no port, FIELDOPS_PROXIES no number of them, or the home cannot be written.
         """
         home = Path(environ.get("FIELDOPS_HOME") or CHECKOUT / ".fieldops").absolute()
         basemap = environ.get("FIELDOPS_BASEMAP")
@@ -51,6 +53,7 @@ class Settings:
             is_demo=environ.get("FIELDOPS_DEMO", "") == "1",
             host=environ.get("FIELDOPS_HOST") or "127.0.0.1",
             port=read_port(environ.get("PORT") or "8000"),
+            proxies=read_proxies(environ.get("FIELDOPS_PROXIES") or "0"),
             basemap=Path(basemap) if basemap else None,
             tianditu_key=environ.get("FIELDOPS_TIANDITU_KEY") or None,
         )
@@ -63,6 +66,13 @@ def read_port(text: str) -> int:
     raise FieldopsError(
         "PORT is %(text)r, which is no port: set a number from 1 to 65535", text=text
     )
+
+
+def read_proxies(text: str) -> int:
+    """Read how many proxies stand in front."""
+    if text in {"0", "1", "2", "3"}:
+        return int(text)
+    raise FieldopsError("FIELDOPS_PROXIES is %(text)r: set a number from 0 to 3", text=text)
 
 
 def keep_secret(path: Path) -> str:

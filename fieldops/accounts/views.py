@@ -180,6 +180,7 @@ def change_my_password() -> ResponseReturnValue:
         return _my_page(form), 400
     address = request.remote_addr or "?"
     try:
+        service.check_new_password(form.new.data, person.login)
         with db.transaction() as transaction:
             service.admit_sign_in(transaction, person.login, address, _now())
         with db.transaction() as transaction:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from flask import request
 
-from fieldops import access
+from fieldops import access, create_app
 from fieldops.access import Role
 from tests.people import sign_in
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
+
+    from fieldops.settings import Settings
 
 
 @pytest.fixture
@@ -138,3 +142,28 @@ def test_cookies_travel_by_https_alone_once_it_is_there(
         assert "HttpOnly" in cookie
         assert "SameSite=Lax" in cookie
         assert ("Secure" in cookie) == is_secure
+
+
+@pytest.mark.parametrize(
+    ("proxies", "address", "is_secure"), [(0, "10.0.0.9", False), (1, "203.0.113.5", True)]
+)
+def test_only_a_proxy_that_is_set_is_believed(
+    settings: Settings, proxies: int, address: str, *, is_secure: bool
+) -> None:
+    """Else anybody could claim another address for each guess at a password."""
+    app = create_app(replace(settings, proxies=proxies))
+    seen: list[tuple[str | None, bool]] = []
+
+    @access.public
+    def look() -> str:
+        seen.append((request.remote_addr, request.is_secure))
+        return ""
+
+    app.add_url_rule("/look", "look", look)
+    app.test_client().get(
+        "/look",
+        headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.5", "X-Forwarded-Proto": "https"},
+        environ_base={"REMOTE_ADDR": "10.0.0.9"},
+    )
+
+    assert seen == [(address, is_secure)]
