@@ -253,6 +253,8 @@ CREATE INDEX ix_valve_geometry ON valve USING gist (geometry);
 CREATE INDEX ix_valve_pipe_key ON valve (pipe_key);
 CREATE INDEX ix_valve_start_node_key ON valve (start_node_key) WHERE start_node_key IS NOT NULL;
 CREATE INDEX ix_valve_end_node_key ON valve (end_node_key) WHERE end_node_key IS NOT NULL;
+CREATE INDEX ix_valve_unusual ON valve (key)
+    WHERE position <> 'open' OR operability = 'inoperable' OR NOT reachable;
 CREATE INDEX ix_pump_geometry ON pump USING gist (geometry);
 CREATE INDEX ix_pump_start_node_key ON pump (start_node_key);
 CREATE INDEX ix_pump_end_node_key ON pump (end_node_key);
@@ -286,8 +288,10 @@ BEGIN
     END IF;
     edit := nextval('network_edit_key');
     PERFORM set_config('fieldops.edit', edit::text, true);
-    INSERT INTO network_edit (key, is_reload, is_geometry, by)
-    VALUES (edit, reload, is_shape, nullif(current_setting('fieldops.person', true), ''));
+    INSERT INTO network_edit (key, is_reload, is_geometry, at, by)
+    VALUES (edit, reload, is_shape,
+            coalesce(nullif(current_setting('fieldops.at', true), '')::timestamptz, now()),
+            nullif(current_setting('fieldops.person', true), ''));
     RETURN edit;
 END $$;
 

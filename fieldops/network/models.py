@@ -40,6 +40,9 @@ SHAPES = {
     "depot": "POINT",
 }
 
+UNUSUAL = "position <> 'open' OR operability = 'inoperable' OR NOT reachable"
+"""What makes a valve one that the map must mark."""
+
 
 def shape(kind: str) -> Mapped[WKBElement]:
     """Make the column of the shape, in WGS84."""
@@ -109,6 +112,7 @@ class Valve(FeatureRow, Base):
     __tablename__ = "valve"
     __table_args__ = (
         Index("ix_valve_geometry", "geometry", postgresql_using="gist"),
+        Index("ix_valve_unusual", "key", postgresql_where=text(UNUSUAL)),
         *(
             Index(f"ix_valve_{end}", end, postgresql_where=text(f"{end} IS NOT NULL"))
             for end in ("start_node_key", "end_node_key")

@@ -10,10 +10,12 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from fieldops.network.models import UNUSUAL
 from gis.features import KINDS
 from gis.network import NONE, DeviceFacts, DeviceKind, Network, Operability, Position
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator
 
     import psycopg
@@ -81,6 +83,17 @@ class FactChange:
     reachable: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ValveFacts:
+    """What is known of a valve from day to day."""
+
+    position: str
+    operability: str
+    reachable: bool
+    is_position_known: bool = False
+    """Somebody has just told the position: it is assumed no longer."""
+
+
 def row_of(keys: Keys, key: int) -> int:
     """Give the row of a key, -1 if it is not there."""
     row = int(np.searchsorted(keys, key))
@@ -110,7 +123,7 @@ def count_assumed(session: Session) -> int:
     """Count the valves whose position no record gives."""
     query = (
         "SELECT (SELECT count(*) FROM valve WHERE is_position_assumed)"
-        " + (SELECT count(*) FROM control_valve WHERE is_position_assumed)"
+        " + (SELECT count(*) FROM control_valve WHERE isolates AND is_position_assumed)"
     )
     return int(session.execute(text(query)).scalar_one())
 
@@ -164,6 +177,136 @@ def read_changes(session: Session, since: int) -> list[FactChange]:
         {"since": since},
     )
     return [FactChange(*row) for row in rows]
+
+
+def read_unusual(session: Session) -> list[FactChange]:
+    """Read the facts of every valve that is not simply open, and of those that changed."""
+    columns = "key, position, operability, reachable"
+    rows = session.execute(
+        text(
+            f"SELECT 0, 'valve', {columns} FROM valve WHERE {UNUSUAL} UNION ALL"  # noqa: S608
+            f" SELECT 0, 'control_valve', {columns} FROM control_valve"
+            f" WHERE isolates AND ({UNUSUAL})"
+        )
+    )
+    return [FactChange(*row) for row in rows]
+
+
+_PLACE_COLUMNS = {
+    "pipe": "'start_node', s.id, 'end_node', e.id",
+    "valve": "'pipe', p.id, 'start_node', s.id, 'end_node', e.id",
+    "control_valve": "'start_node', s.id, 'end_node', e.id",
+}
+_PLACE_JOINS = {
+    "pipe": "JOIN node s ON s.key = f.start_node_key JOIN node e ON e.key = f.end_node_key",
+    "valve": (
+        "LEFT JOIN pipe p ON p.key = f.pipe_key LEFT JOIN node s ON s.key = f.start_node_key"
+        " LEFT JOIN node e ON e.key = f.end_node_key"
+    ),
+}
+_PLACE_JOINS["control_valve"] = _PLACE_JOINS["pipe"]
+_NOT_SHOWN = "'{geometry,changed_in,start_node_key,end_node_key,pipe_key}'::text[]"
+
+
+def read_record(session: Session, kind: str, feature_id: str) -> dict[str, Any] | None:
+    """Read all that is recorded of a pipe or a valve, and who recorded it when."""
+    return cast(
+        "dict[str, Any] | None",
+        session.execute(
+            text(
+                f"SELECT to_jsonb(f) - {_NOT_SHOWN} || jsonb_build_object({_PLACE_COLUMNS[kind]},"  # noqa: S608
+                " 'recorded', jsonb_build_object("
+                "'revision', r.revision, 'at', r.at, 'by', r.by))"
+                f" FROM {kind} f {_PLACE_JOINS[kind]}"
+                " LEFT JOIN network_edit r ON r.key = f.changed_in WHERE f.id = :id"
+            ),
+            {"id": feature_id},
+        ).scalar_one_or_none(),
+    )
+
+
+def read_history(session: Session, kind: str, feature_id: str) -> list[dict[str, Any]]:
+    """Read how a feature was before each of its last edits, the latest first."""
+    rows = session.execute(
+        text(
+            "SELECT e.revision, e.at, e.by, h.operation,"  # noqa: S608 - our own names
+            f" h.old - {_NOT_SHOWN} AS was FROM network_history h"
+            " LEFT JOIN network_edit e ON e.key = h.edit_key"
+            " WHERE h.kind = :kind AND h.feature_id = :id ORDER BY h.key DESC LIMIT 50"
+        ),
+        {"kind": kind, "id": feature_id},
+    )
+    return [
+        {
+            "revision": row[0],
+            "at": row[1].isoformat(),
+            "by": row[2],
+            "operation": row[3],
+            "was": row[4],
+        }
+        for row in rows
+    ]
+
+
+def lock_valve(session: Session, feature_id: str) -> tuple[str, int, ValveFacts] | None:
+    """Find an isolation valve by its id and hold its row: table, key and facts."""
+    for table, where in (("valve", "true"), ("control_valve", "isolates")):
+        row = session.execute(
+            text(
+                "SELECT key, position, operability, reachable"  # noqa: S608 - our own names
+                f" FROM {table} WHERE id = :id AND {where} FOR UPDATE"
+            ),
+            {"id": feature_id},
+        ).one_or_none()
+        if row is not None:
+            return table, row[0], ValveFacts(*row[1:])
+    return None
+
+
+def read_facts_at(
+    session: Session, table: str, feature_id: str, revision: int
+) -> tuple[ValveFacts, str | None] | None:
+    """Read the facts that a valve had at a revision and who changed them next; None: no change."""
+    row = session.execute(
+        text(
+            "SELECT h.old ->> 'position', h.old ->> 'operability', (h.old -> 'reachable')::boolean,"
+            " e.by FROM network_history h JOIN network_edit e ON e.key = h.edit_key"
+            " WHERE h.kind = :kind AND h.feature_id = :id AND e.revision > :revision"
+            " ORDER BY e.revision, h.key LIMIT 1"
+        ),
+        {"kind": table, "id": feature_id, "revision": revision},
+    ).one_or_none()
+    return None if row is None else (ValveFacts(*row[:3]), row[3])
+
+
+def update_facts(session: Session, table: str, key: int, facts: ValveFacts) -> None:
+    """Record the facts of a valve."""
+    session.execute(
+        text(
+            f"UPDATE {table} SET position = :position, operability = :operability,"  # noqa: S608
+            " reachable = :reachable,"
+            " is_position_assumed = is_position_assumed AND NOT :is_known,"
+            " changed_in = note_network_edit(false, false) WHERE key = :key"
+        ),
+        {
+            "position": facts.position,
+            "operability": facts.operability,
+            "reachable": facts.reachable,
+            "is_known": facts.is_position_known,
+            "key": key,
+        },
+    )
+
+
+def set_person(session: Session, name: str, at: dt.datetime | None = None) -> None:
+    """Tell the triggers who edits in this transaction, and when."""
+    session.execute(
+        text(
+            "SELECT set_config('fieldops.person', :name, true),"
+            " set_config('fieldops.at', :at, true)"
+        ),
+        {"name": name, "at": "" if at is None else at.isoformat()},
+    )
 
 
 def load_network(session: Session) -> tuple[Network, NetworkKeys]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fieldops.errors import ConflictError, NotFoundError
 from fieldops.network import queries
 from gis.segments import SNAP_M
 from gis.world import World
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from sqlalchemy.orm import Session
 
-    from fieldops.network.queries import FactChange, NetworkKeys, NetworkState
+    from fieldops.network.queries import FactChange, NetworkKeys, NetworkState, ValveFacts
     from gis.network import Network
 
 
@@ -113,3 +116,134 @@ def describe_network(session: Session) -> dict[str, Any]:
         "assumed_positions": queries.count_assumed(session),
         "bbox": queries.read_bounds(session),
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsWish:
+    """What somebody wants to record of a valve; None leaves a fact as it is."""
+
+    position: str | None = None
+    operability: str | None = None
+    reachable: bool | None = None
+    base_revision: int | None = None
+    """The revision that the person had before their eyes."""
+
+
+def change_valve_facts(
+    session: Session, valve: str, wish: FactsWish, *, by: str, now: dt.datetime
+) -> ValveFacts:
+    """
+    Record facts of a valve and give them all. The number of the edit is given at commit.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such isolation valve.
+    ConflictError
+        If somebody else has changed the same fact since `base_revision`, to something else.
+    """
+    found = queries.lock_valve(session, valve)
+    if found is None:
+        raise NotFoundError("There is no valve %(valve)s.", valve=valve)
+    table, key, facts = found
+    wanted = {
+        name: value
+        for name in ("position", "operability", "reachable")
+        if (value := getattr(wish, name)) is not None
+    }
+    if wish.base_revision is not None:
+        _check_unchanged(session, valve, found, wanted, wish.base_revision)
+    after = replace(facts, **wanted)
+    is_told = wish.position is not None
+    if after != facts or is_told:
+        queries.set_person(session, by, now)
+        queries.update_facts(session, table, key, replace(after, is_position_known=is_told))
+    return after
+
+
+def _check_unchanged(
+    session: Session,
+    valve: str,
+    found: tuple[str, int, ValveFacts],
+    wanted: dict[str, Any],
+    revision: int,
+) -> None:
+    table, _, facts = found
+    before = queries.read_facts_at(session, table, valve, revision)
+    if before is None:
+        return
+    seen, by = before
+    for name, value in wanted.items():
+        now = getattr(facts, name)
+        if now not in {getattr(seen, name), value}:
+            raise ConflictError(
+                'The "%(fact)s" of valve %(valve)s was changed meanwhile by %(by)s: it is now'
+                " %(theirs)s, and you sent %(yours)s. Look at it again before you change it.",
+                fact=name,
+                valve=valve,
+                by=by or "?",
+                theirs=json.dumps(now),
+                yours=json.dumps(value),
+            )
+
+
+def list_facts(session: Session, since: int) -> dict[str, Any]:
+    """Give the facts of valves that a map at a revision has to learn; at 0 it knows none."""
+    state = queries.read_state(session)
+    changes: list[FactChange] = []
+    if since <= 0 or since > state.revision or queries.is_reload_needed(session, since):
+        changes = queries.read_unusual(session)
+    if 0 < since <= state.revision:
+        changes = [*queries.read_changes(session, since), *changes]
+    last = {(change.kind, change.key): change for change in changes}
+    return {
+        "revision": state.revision,
+        "geometry_revision": state.geometry_revision,
+        "valves": [
+            {
+                "kind": change.kind,
+                "key": change.key,
+                "position": change.position,
+                "operability": change.operability,
+                "reachable": change.reachable,
+            }
+            for change in last.values()
+        ],
+    }
+
+
+def describe_pipe(session: Session, pipe: str) -> dict[str, Any]:
+    """
+    Give all that is recorded of a pipe, and its history.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such pipe.
+    """
+    record = queries.read_record(session, "pipe", pipe)
+    if record is None:
+        raise NotFoundError("There is no pipe %(pipe)s.", pipe=pipe)
+    return record | {"history": queries.read_history(session, "pipe", pipe)}
+
+
+def describe_valve(session: Session, valve: str) -> dict[str, Any]:
+    """
+    Give all that is recorded of a valve, and its history.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such valve.
+    """
+    for kind in ("valve", "control_valve"):
+        record = queries.read_record(session, kind, valve)
+        if record is not None:
+            history = queries.read_history(session, kind, valve)
+            return record | {"kind": kind, "history": history}
+    raise NotFoundError("There is no valve %(valve)s.", valve=valve)
+
+
+def current_revision(session: Session) -> int:
+    """Give the number of the last edit."""
+    return queries.read_state(session).revision

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,6 +20,7 @@ from gis.placement import cuts_m
 from gis.space_order import space_order
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
@@ -123,11 +124,6 @@ def lock_imports(session: Session) -> bool:
     return bool(session.execute(query, {"key": IMPORT_LOCK}).scalar_one())
 
 
-def set_person(session: Session, name: str) -> None:
-    """Tell the triggers who edits in this transaction."""
-    session.execute(text("SELECT set_config('fieldops.person', :name, true)"), {"name": name})
-
-
 def read_keys(session: Session, kind: str) -> dict[str, int]:
     """Read the key of every stored feature of a kind, by its id."""
     rows = session.execute(text(f"SELECT id, key FROM {kind}"))  # noqa: S608 - our own name
@@ -217,6 +213,8 @@ def _read_kind(session: Session, kind: str, keys: list[int] | None) -> Iterator[
             values["geometry"] = points[starts[at] : starts[at + 1]]
             if values.get("is_position_assumed"):
                 values["position"] = None
+                # What isolates nothing has no position to assume, only none recorded.
+                values["is_position_assumed"] = values.get("isolates", True)
             if kind == "customer":
                 values["feeds"] = [Feed(**feed) for feed in values["feeds"] or ()]
                 first = values["feeds"][0] if values["feeds"] else Feed()
@@ -331,6 +329,9 @@ class _Landing:
                 ]
                 if "position" in ATTRIBUTES[kind]:
                     at = columns.index("position")
+                    cells[columns.index("is_position_assumed")] = [
+                        "t" if cell == "\\N" else "f" for cell in cells[at]
+                    ]
                     cells[at] = ["open" if cell == "\\N" else cell for cell in cells[at]]
                 copy.write(
                     "".join(f"{line}\n" for line in map("\t".join, zip(*cells, strict=True)))
@@ -609,3 +610,128 @@ def _shapes(features: Sequence[Feature]) -> list[str]:
         shapes[~is_line] = shapely.points(coordinates[~on_line])
     hexes = shapely.to_wkb(shapely.set_srid(shapes, 4326), hex=True, include_srid=True)
     return cast("list[str]", list(hexes))
+
+
+# --- files that people sent ---
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file that somebody sent to be imported, and what became of it."""
+
+    key: int
+    file_name: str
+    path: str
+    options: dict[str, Any]
+    status: str
+    step: str | None
+    done_share: float | None
+    report: dict[str, Any] | None
+    sent_at: dt.datetime
+    sent_by: str
+    ended_at: dt.datetime | None
+
+    @property
+    def is_underway(self) -> bool:
+        """Whether the page has to be looked at again."""
+        return self.status in {"waiting", "checking", "landing"}
+
+
+_SENT_COLUMNS = ", ".join(field.name for field in fields(SentFile))
+
+
+def insert_sent_file(
+    session: Session,
+    *,
+    file_name: str,
+    path: str,
+    options: dict[str, Any],
+    sent_at: dt.datetime,
+    sent_by: str,
+) -> int:
+    """Note a file that somebody sent, and give its key."""
+    return int(
+        session.execute(
+            text(
+                "INSERT INTO network_import (file_name, path, options, sent_at, sent_by)"
+                " VALUES (:file_name, :path, CAST(:options AS jsonb), :sent_at, :sent_by)"
+                " RETURNING key"
+            ),
+            {
+                "file_name": file_name,
+                "path": path,
+                "options": json.dumps(options),
+                "sent_at": sent_at,
+                "sent_by": sent_by,
+            },
+        ).scalar_one()
+    )
+
+
+def read_sent_file(session: Session, key: int, *, is_for_update: bool = False) -> SentFile | None:
+    """Read what became of a file, and hold the row if it is about to change."""
+    lock = " FOR UPDATE" if is_for_update else ""
+    row = session.execute(
+        text(f"SELECT {_SENT_COLUMNS} FROM network_import WHERE key = :key{lock}"),  # noqa: S608
+        {"key": key},
+    ).one_or_none()
+    return None if row is None else SentFile(*row)
+
+
+def read_sent_files(session: Session) -> list[SentFile]:
+    """Read the last files, the latest first, without their reports."""
+    columns = _SENT_COLUMNS.replace("report", "NULL AS report")
+    rows = session.execute(
+        text(f"SELECT {columns} FROM network_import ORDER BY key DESC LIMIT 20")  # noqa: S608
+    )
+    return [SentFile(*row) for row in rows]
+
+
+def update_sent_file(session: Session, key: int, status: str) -> None:
+    """Note at which stage a file is."""
+    session.execute(
+        text("UPDATE network_import SET status = :status, step = NULL WHERE key = :key"),
+        {"key": key, "status": status},
+    )
+
+
+def update_progress(session: Session, key: int, step: str, share: float) -> None:
+    """Note how far the work on a file is."""
+    session.execute(
+        text("UPDATE network_import SET step = :step, done_share = :share WHERE key = :key"),
+        {"key": key, "step": step, "share": share},
+    )
+
+
+def end_sent_file(
+    session: Session, key: int, status: str, report: dict[str, Any], now: dt.datetime
+) -> None:
+    """Note how the work on a file ended."""
+    session.execute(
+        text(
+            "UPDATE network_import SET status = :status, report = CAST(:report AS jsonb),"
+            " step = NULL, done_share = NULL, ended_at = :now WHERE key = :key"
+        ),
+        {
+            "key": key,
+            "status": status,
+            "report": json.dumps(report, ensure_ascii=False).replace("\\u0000", ""),
+            "now": now,
+        },
+    )
+
+
+def read_preview(session: Session, limit: int) -> str:
+    """Read the shapes of pipes as GeoJSON, at most so many, the largest first."""
+    return str(
+        session.execute(
+            text(
+                "SELECT CAST(json_build_object('type', 'FeatureCollection', 'features',"
+                " coalesce(json_agg(ST_AsGeoJSON(some.*)::json), '[]')) AS text)"
+                " FROM (SELECT id, diameter_mm, geometry FROM pipe"
+                " ORDER BY diameter_mm DESC, key LIMIT :limit) AS some"
+            ),
+            {"limit": limit},
+        ).scalar_one_or_none()
+        or ""
+    )

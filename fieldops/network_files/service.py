@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fieldops.errors import ConflictError, FieldopsError
+from fieldops import jobs
+from fieldops.errors import ConflictError, FieldopsError, NotFoundError
+from fieldops.network.queries import set_person
 from fieldops.network_files import queries
-from gis.features import KINDS, FeatureSet
+from gis import formats
+from gis.features import KINDS
 from gis.topology import SNAP_M, place
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
+    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
-    from fieldops.network_files.queries import Changes, Progress
+    from fieldops.network_files.queries import Changes, Progress, SentFile
+    from gis.features import FeatureSet
     from gis.findings import Finding, Report
-    from gis.formats import FormatError
 
 LISTED_ABSENT = 1_000
 """So many ids that the file no longer has are listed a kind; all are counted."""
@@ -105,7 +109,12 @@ def describe(finding: Finding, translate: Callable[[str], str] = str) -> dict[st
         "lon": finding.lon,
         "lat": finding.lat,
         "text": finding.text(translate),
+        "values": {name: _plain(value) for name, value in finding.values.items()},
     }
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, int | float | str | None) else str(value)
 
 
 def as_layer(findings: list[dict[str, Any]]) -> dict[str, Any]:
@@ -126,7 +135,7 @@ def as_layer(findings: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def refused(error: FormatError) -> RefusedError:
+def refused(error: formats.FormatError) -> RefusedError:
     """Say of a file that cannot even be read what is wrong with it."""
     return RefusedError(ImportReport(findings=error.report, read={}))
 
@@ -140,6 +149,7 @@ def import_features(
     features: FeatureSet,
     *,
     by: str,
+    now: dt.datetime | None = None,
     snap_m: float = SNAP_M,
     is_replacing: bool = False,
     is_dry_run: bool = False,
@@ -180,7 +190,7 @@ def import_features(
         raise RefusedError(report)
     if is_dry_run:
         return report
-    queries.set_person(session, by)
+    set_person(session, by, now)
     changes = queries.land(session, placement, keys, snap_m, progress)
     return ImportReport(
         findings=report.findings,
@@ -229,9 +239,76 @@ def export_features(session: Session, progress: Progress = no_progress) -> Featu
     return features
 
 
-def count_codes(report: Report) -> Counter[str]:
-    """Count the findings by code."""
-    counts: Counter[str] = Counter()
-    for (_, code), count in report.counts.items():
-        counts[code] += count
-    return counts
+# --- files sent through a browser ---
+
+
+def send_file(
+    session: Session,
+    *,
+    file_name: str,
+    path: Path,
+    options: dict[str, Any],
+    by: str,
+    now: dt.datetime,
+) -> int:
+    """Note a file that somebody sent, queue its check, and give its key."""
+    key = queries.insert_sent_file(
+        session, file_name=file_name, path=str(path), options=options, sent_at=now, sent_by=by
+    )
+    jobs.enqueue(session, "network_files.check", key=key)
+    return key
+
+
+def find_sent_file(session: Session, key: int) -> SentFile:
+    """
+    Give what became of a file.
+
+    Raises
+    ------
+    NotFoundError
+        If nobody sent it.
+    """
+    sent = queries.read_sent_file(session, key)
+    if sent is None:
+        raise NotFoundError("There is no import %(key)s.", key=key)
+    return sent
+
+
+def confirm_import(session: Session, key: int) -> None:
+    """
+    Queue the landing of a file that was checked.
+
+    Raises
+    ------
+    NotFoundError
+        If nobody sent it.
+    ConflictError
+        If it is not checked, is refused, or has landed already.
+    """
+    sent = queries.read_sent_file(session, key, is_for_update=True)
+    if sent is None:
+        raise NotFoundError("There is no import %(key)s.", key=key)
+    if sent.status != "checked":
+        raise ConflictError("This file is not waiting for a confirmation; look at its page again.")
+    queries.update_sent_file(session, key, "landing")
+    jobs.enqueue(session, "network_files.land", key=key)
+
+
+def read_sent(path: Path, options: dict[str, Any], progress: Progress = no_progress) -> FeatureSet:
+    """
+    Read a file that somebody sent.
+
+    Raises
+    ------
+    RefusedError
+        If it cannot be read whole.
+    """
+    try:
+        return formats.read(
+            path,
+            options.get("crs"),
+            options.get("valves", "none"),
+            lambda done, of: progress("reading", done / of if of else 1.0),
+        )
+    except formats.FormatError as error:
+        raise refused(error) from error

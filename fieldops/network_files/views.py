@@ -1,0 +1,167 @@
+"""Pages on which a network file is sent, looked at, and confirmed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request
+from flask import url_for as url
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from fieldops import access, db
+from fieldops.network_files import queries, service
+from fieldops.network_files.forms import ImportForm
+from fieldops.settings import make_home
+from gis.findings import MESSAGES
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.typing import ResponseReturnValue
+
+network_files = Blueprint("network_files", __name__, url_prefix="/network/imports")
+
+LARGEST_BYTES = 4 * 1024**3
+"""A million pipes with everything on them are under 2 GB as GeoJSON."""
+LARGEST_ELSEWHERE_BYTES = 16 * 1024**2
+MANY_PIPES = 20_000
+SHOWN_PER_CODE = 20
+
+
+def init_app(app: Flask) -> None:
+    """Let only this page take large bodies; before anything reads them."""
+
+    def limit_body() -> None:
+        is_upload = request.endpoint == "network_files.send_file"
+        request.max_content_length = LARGEST_BYTES if is_upload else LARGEST_ELSEWHERE_BYTES
+
+    app.before_request_funcs.setdefault(None, []).insert(0, limit_body)
+
+
+@network_files.get("/")
+@access.allow("planner", "manager", "admin", menu=_l("Import"))
+def list_imports() -> ResponseReturnValue:
+    """Show the form and the last files."""
+    return _list_page(ImportForm())
+
+
+@network_files.post("/")
+@access.allow("planner", "manager", "admin")
+def send_file() -> ResponseReturnValue:
+    """Store a file and have it checked."""
+    form = ImportForm()
+    if not form.validate():
+        return _list_page(form), 400
+    person = access.current_person()
+    assert person is not None  # noqa: S101 - the route lets nobody else through
+    name = Path(str(form.file.data.filename).replace("\\", "/")).name
+    folder = current_app.extensions["fieldops.settings"].home / "uploads" / secrets.token_hex(16)
+    make_home(folder.parent)
+    folder.mkdir(mode=0o700)
+    # The name that people know stays on the page; on the disk only its ending counts.
+    path = folder / f"network{Path(name).suffix.lower()}"
+    form.file.data.save(path)
+    with db.transaction() as session:
+        key = service.send_file(
+            session,
+            file_name=name[:200],
+            path=path,
+            options=form.options(),
+            by=person.name,
+            now=dt.datetime.now(dt.UTC),
+        )
+    return redirect(url("network_files.show_import", key=key), 303)
+
+
+@network_files.get("/<int:key>")
+@access.allow("planner", "manager", "admin")
+def show_import(key: int) -> ResponseReturnValue:
+    """Show how far a file is, and what it holds; the page looks again by itself."""
+    with db.transaction() as session:
+        sent = service.find_sent_file(session, key)
+    report = sent.report or {}
+    page = render_template(
+        "network_files/import.html",
+        sent=sent,
+        report=report,
+        groups=_groups(report),
+        failure=_(report["msgid"], **report["params"]) if "msgid" in report else None,
+        shown=SHOWN_PER_CODE,
+    )
+    answer = current_app.make_response(page)
+    if sent.is_underway:
+        answer.headers["Refresh"] = "3"
+    return answer
+
+
+@network_files.post("/<int:key>/confirm")
+@access.allow("planner", "manager", "admin")
+def confirm(key: int) -> ResponseReturnValue:
+    """Land a file that was checked."""
+    with db.transaction() as session:
+        service.confirm_import(session, key)
+    return redirect(url("network_files.show_import", key=key), 303)
+
+
+@network_files.get("/<int:key>/findings.geojson")
+@access.allow("planner", "manager", "admin")
+def show_findings(key: int) -> ResponseReturnValue:
+    """Give what was guessed and what is wrong, each at its place."""
+    with db.transaction() as session:
+        sent = service.find_sent_file(session, key)
+    findings = [
+        finding | {"text": _say(finding)} for finding in (sent.report or {}).get("findings", [])
+    ]
+    answer = jsonify(service.as_layer(findings))
+    answer.mimetype = "application/geo+json"
+    return answer
+
+
+@network_files.get("/preview.geojson")
+@access.allow("planner", "manager", "admin")
+def show_preview() -> ResponseReturnValue:
+    """Give the largest pipes of the stored network, to draw findings over."""
+    with db.transaction() as session:
+        return Response(queries.read_preview(session, MANY_PIPES), mimetype="application/geo+json")
+
+
+def _list_page(form: ImportForm) -> str:
+    with db.transaction() as session:
+        sent = queries.read_sent_files(session)
+    return render_template("network_files/imports.html", form=form, sent=sent)
+
+
+def _say(finding: dict[str, object]) -> str:
+    """Say a finding in the reader's language, where its values are still known."""
+    values = finding.get("values")
+    if not isinstance(values, dict):
+        return str(finding["text"])
+    return str(_(MESSAGES[str(finding["code"])], **values))
+
+
+def _groups(report: dict[str, object]) -> list[dict[str, object]]:
+    """Put the findings of each code together, errors first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    listed = report.get("findings", [])
+    assert isinstance(listed, list)  # noqa: S101 - written by ourselves
+    for finding in listed:
+        texts = found.setdefault((finding["severity"], finding["code"]), [])
+        if len(texts) < SHOWN_PER_CODE or finding["severity"] == "error":
+            texts.append(_say(finding))
+    counts: dict[str, dict[str, int]] = {
+        severity: report.get(name, {})  # type: ignore[misc]
+        for severity, name in (("error", "errors"), ("wrong", "wrong"), ("guessed", "guessed"))
+    }
+    return [
+        {
+            "severity": severity,
+            "code": code,
+            "count": count,
+            "texts": found.get((severity, code), []),
+        }
+        for severity, by_code in counts.items()
+        for code, count in by_code.items()
+    ]
