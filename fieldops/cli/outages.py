@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,7 @@ def _answer_lines(session: Session, question: Question, form: str, now: dt.datet
 
 
 def _lines() -> Iterator[str]:
-    for raw in click.get_binary_stream("stdin"):
+    for raw in sys.stdin.buffer:
         line = raw.decode(errors="replace").rstrip("\r\n")
         if line:
             yield line
@@ -195,8 +196,10 @@ def _say_valves(answer: OutageAnswer) -> Iterator[str]:
         facts = [f"DN{device.diameter_mm:g}"] if device.diameter_mm else []
         if device.turns:
             facts.append(_("%(turns)s turns", turns=f"{device.turns:g}"))
-        if device.closes in DIRECTIONS:
-            facts.append(str(DIRECTIONS[device.closes]()))
+        if device.closes == "clockwise":
+            facts.append(_("closes clockwise"))
+        elif device.closes == "anticlockwise":
+            facts.append(_("closes anticlockwise"))
         closed = _clock(step.closed.p50, answer.water_stopped.p50)
         facts.append(_("closed about %(time)s", time=closed))
         yield f"  {step.number:>3}  {device.id}  {', '.join(facts)}"
@@ -206,12 +209,6 @@ def _say_valves(answer: OutageAnswer) -> Iterator[str]:
         yield _("Verify shut: %(ids)s", ids=_join(effect.valves_verify_shut))
     if effect.valves_optional:
         yield _("Optional, no water behind them: %(ids)s", ids=_join(effect.valves_optional))
-
-
-DIRECTIONS = {
-    "clockwise": lambda: _("closes clockwise"),
-    "anticlockwise": lambda: _("closes anticlockwise"),
-}
 
 
 def _say_customers(answer: OutageAnswer) -> Iterator[str]:

@@ -27,7 +27,7 @@ TABLES: dict[str, Any] = {
 def fetch_all_ids(session: Session, table: str, keys: NDArray[np.int64]) -> list[str]:
     """Read the ids of a whole table, in the order of `keys`."""
     model = TABLES[table]
-    ids: dict[int, str] = dict(session.execute(select(model.key, model.id)).tuples().all())
+    ids: dict[int, str] = dict(session.execute(select(model.key, model.id)).all())
     return [ids[key] for key in keys.tolist()]
 
 
@@ -38,4 +38,4 @@ def fetch_ids(session: Session, table: str, keys: Collection[int]) -> dict[int, 
     model = TABLES[table]
     wanted = literal(list(keys), ARRAY(BigInteger))
     rows = session.execute(select(model.key, model.id).where(model.key == any_(wanted)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
