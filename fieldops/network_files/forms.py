@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from wtforms import BooleanField, FloatField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import NumberRange, Optional, Regexp, ValidationError
 
 from gis.formats import ENDINGS
@@ -38,8 +39,8 @@ class ImportForm(FlaskForm):  # type: ignore[misc]
     valves = SelectField(
         _l("Where a file has no isolation valves"),
         choices=[
-            ("none", _l("take it as it is")),
-            ("ends", _l("assume one at each end of a pipe")),
+            SelectChoice("none", _l("take it as it is")),
+            SelectChoice("ends", _l("assume one at each end of a pipe")),
         ],
     )
     replace = BooleanField(_l("Delete whatever the file does not have"))

@@ -727,9 +727,9 @@ def read_preview(session: Session, limit: int) -> str:
         session.execute(
             text(
                 "SELECT CAST(json_build_object('type', 'FeatureCollection', 'features',"
-                " coalesce(json_agg(ST_AsGeoJSON(some.*)::json), '[]')) AS text)"
+                " coalesce(json_agg(ST_AsGeoJSON(largest.*)::json), '[]')) AS text)"
                 " FROM (SELECT id, diameter_mm, geometry FROM pipe"
-                " ORDER BY diameter_mm DESC, key LIMIT :limit) AS some"
+                " ORDER BY diameter_mm DESC, key LIMIT :limit) AS largest"
             ),
             {"limit": limit},
         ).scalar_one_or_none()

@@ -312,3 +312,8 @@ def read_sent(path: Path, options: dict[str, Any], progress: Progress = no_progr
         )
     except formats.FormatError as error:
         raise refused(error) from error
+
+
+def is_unchanged(report: ImportReport) -> bool:
+    """Tell whether the database held everything already."""
+    return report.changes is not None and not report.as_json()["changes"]
