@@ -34,6 +34,7 @@ MOST_FEATURES = 20_000
 MARGIN = 0.3
 """How much of the surroundings is drawn, as a share of the plan's own size."""
 LEAST_MARGIN_DEG = 0.002
+ON_TOP = 1000
 ROOM = {"padding_top_left": (60, 40), "padding_bottom_right": (360, 60)}
 """Pixels kept free round the plan: the words stand at its right."""
 HERE = Path(__file__).resolve().parent
@@ -357,21 +358,26 @@ def _markers(drawing: Drawing) -> Iterator[Any]:
         place = one.line[0][1], one.line[0][0]
         if one.state in MARKS and one.kind != "pipe":
             sign = {"to_close": str(one.facts.get("number", "")), "stop": "P", "stuck": "×"}  # noqa: RUF001
-            yield _mark(place, MARKS[one.state], sign.get(one.state, ""), _device_text(one))
+            name, text = MARKS[one.state], _device_text(one)
+            yield _mark(place, name, sign.get(one.state, ""), text, is_on_top=bool(one.facts))
         elif one.kind == "source":
             yield _mark(place, "source", "S", one.id)
         elif one.facts.get("critical"):
             yield _mark(place, f"critical {one.state}", "!", _point_text(one))
 
 
-def _mark(place: tuple[float, float], name: str, sign: str, text: str) -> Any:  # noqa: ANN401
+def _mark(
+    place: tuple[float, float], name: str, sign: str, text: str, *, is_on_top: bool = False
+) -> Any:  # noqa: ANN401
     icon = folium.DivIcon(
         html=f'<span class="mark {name}">{html.escape(sign)}</span>',
         icon_size=(24, 24),
         icon_anchor=(12, 12),
         class_name="place",
     )
-    return folium.Marker(place, icon=icon, tooltip=folium.Tooltip(html.escape(text)))
+    tooltip = folium.Tooltip(html.escape(text))
+    height = ON_TOP if is_on_top else 0
+    return folium.Marker(place, icon=icon, tooltip=tooltip, z_index_offset=height)
 
 
 def _always(style: Mapping[str, Any]) -> Callable[[Any], Mapping[str, Any]]:
@@ -437,7 +443,7 @@ def _state_text(state: str) -> str:
     states = {
         "shut": _("shut"),
         "cut_off": _("cut off"),
-        "supplied": _("supplied"),
+        "supplied": _("not affected"),
         "to_close": _("to close"),
         "optional": _("optional"),
         "verify_shut": _("verify shut"),

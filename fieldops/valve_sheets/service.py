@@ -185,7 +185,7 @@ class _Sheet:
         cells = [
             (_("Connections"), lost.connections),
             (_("Properties"), lost.properties),
-            (_("People"), people),
+            (_("Residents"), people),
             (_("Water stopped"), _span(self.answer.water_stopped, self.now)),
             (_("Supply restored"), _span(self.answer.restored, self.now)),
         ]
@@ -248,15 +248,15 @@ class _Sheet:
         device = step.device
         body, small = _style("body", 9), _style("small", 8)
         about = _("about %(time)s", time=clock(step.closed.p50, self.now))
-        tick = _("turns ______")
+        tick, gap = _("turns ______"), Spacer(1, 0.8 * mm)
         return [
             Disc(step.number),
             [Paragraph(escape(device.id), _style("id", 11)), *_lines(_facts_of(device), small)],
             _lines(_turning(device), body),
             _lines(_fixed_points(device), small),
             _lines(self._if_it_fails(device.id), small),
-            [Tick(), *_lines([about, _("at __________"), tick], small)],
-            [Tick(), *_lines(["", _("at ________"), tick], small)],
+            [Tick(), gap, *_lines([about, _("at __________"), tick], small)],
+            [Tick(), gap, *_lines(["", _("at ________"), tick], small)],
         ]
 
     def _if_it_fails(self, valve: str) -> list[str]:
@@ -403,7 +403,7 @@ def _fixed_points(device: Device) -> list[str]:
 
 def _legend() -> str:
     text = _(
-        "Thick: shut. Dashed: cut off. Thin: with supply. Disc: valve to close, in the order of"
+        "Thick: shut. Dashed: cut off. Thin: not affected. Disc: valve to close, in the order of"
         " work. Ring: optional. Bar: verify shut. Cross: cannot be closed. North is up."
     )
     return str(text)
