@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
 import os
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from fieldops.cli.supervision import die_with_parent
 
 if TYPE_CHECKING:
+    from flask import Flask
     from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
 
@@ -29,3 +33,21 @@ forwarded_allow_ips = ""
 def post_fork(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001
     """Leave no worker behind if gunicorn itself is killed."""
     die_with_parent()
+
+
+def post_worker_init(worker: Worker) -> None:
+    """Get the first answer ready while the first visitor's page still loads."""
+    Thread(target=_warm_up, args=(worker.app.callable,), daemon=True).start()
+
+
+def _warm_up(app: Flask) -> None:
+    from fieldops import db
+    from fieldops.outages.service import warm_up
+
+    with app.app_context():
+        try:
+            with db.transaction() as session:
+                warm_up(session, dt.datetime.now(dt.UTC))
+        except Exception:
+            # The first question will meet the same fault and answer it in words.
+            logging.getLogger(__name__).exception("The network could not be read in advance")

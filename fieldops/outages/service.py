@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,8 @@ END_TOLERANCE_M = 0.0005
 """Lengths are told to the millimetre: the end as told is still on the pipe."""
 
 GATES = ("valve", "control_valve")
+SEARCHES = BoundedSemaphore(2)
+"""More searches at once than this would take the processors from everybody else's requests."""
 
 
 class UnknownThingError(NotFoundError):
@@ -194,7 +197,19 @@ def preview_outage(session: Session, question: Question, now: dt.datetime) -> Ou
     FieldopsError
         If nothing is said to break.
     """
-    return _Case.of(session, question).answer(now)
+    case = _Case.of(session, question)
+    with SEARCHES:
+        return case.answer(now)
+
+
+def warm_up(session: Session, now: dt.datetime) -> None:
+    """Read the network and let a first answer compile the searches, before anybody waits for it."""
+    stored = current_network(session)
+    if stored.network.pipe_count == 0:
+        return
+    key = int(stored.keys.pipes[0])
+    pipe = queries.fetch_ids(session, {"pipe": [key]})["pipe"][key]
+    preview_outage(session, Question(pipes=[(pipe, None)], with_intervals=True), now)
 
 
 def explain_supply(
