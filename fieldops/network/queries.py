@@ -29,7 +29,8 @@ OPERABILITIES = ("operable", "inoperable", "unknown")
 DEVICE_TABLES = ("valve", "pump", "control_valve")
 
 _HEADER_BYTES = 19
-_TRAILER_BYTES = 2
+_COUNT_BYTES = 2
+_ARRAY_HEAD_BYTES = 20
 _TYPES = {"int8": ">i8", "int4": ">i4", "int2": ">i2", "float8": ">f8", "bool": "?"}
 
 
@@ -521,7 +522,7 @@ class _Loading:
         self, table: str, columns: dict[str, tuple[str, str]], where: str = "true"
     ) -> dict[str, Any]:
         """Read columns of a table in the order of its key (and rank)."""
-        chosen = ", ".join(expression for expression, _ in columns.values())
+        chosen = ", ".join(f'{expression} AS "{name}"' for name, (expression, _) in columns.items())
         found = self._copy(
             f"SELECT {chosen} FROM {table} WHERE {where}",  # noqa: S608 - our own names
             {name: kind for name, (_, kind) in columns.items()},
@@ -537,24 +538,40 @@ class _Loading:
         return {name: column[order] for name, column in found.items()}
 
     def _copy(self, query: str, columns: dict[str, str]) -> dict[str, Any]:
-        """Read columns that are never null, so that every row has the same number of bytes."""
-        record: list[tuple[str, str]] = [("count", ">i2")]
-        for name, kind in columns.items():
-            record += [(f"size {name}", ">i4"), (name, _TYPES[kind])]
+        """
+        Read columns that are never null, named in the query.
+
+        The server puts each into one array: a million rows one by one take five times as long.
+        """
+        arrays = ", ".join(f'array_agg("{name}")' for name in columns)
         with (
             self.connection.cursor() as cursor,
-            cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy,
+            cursor.copy(
+                f"COPY (SELECT {arrays} FROM ({query}) AS found)"  # noqa: S608 - our own names
+                " TO STDOUT (FORMAT BINARY)".encode()
+            ) as copy,
         ):
             data = b"".join(copy)
-        dtype = np.dtype(record)
-        count, odd = divmod(len(data) - _HEADER_BYTES - _TRAILER_BYTES, dtype.itemsize)
-        if odd or count < 0:
-            raise ValueError(f"{len(data)} bytes are not whole rows: {query}")
-        table = np.frombuffer(data, dtype=dtype, count=count, offset=_HEADER_BYTES)
-        return {
-            name: table[name].astype(np.dtype(_TYPES[kind]).newbyteorder("="))
-            for name, kind in columns.items()
-        }
+        at = _HEADER_BYTES + _COUNT_BYTES
+        found = {}
+        for name, kind in columns.items():
+            size = int.from_bytes(data[at : at + 4], "big", signed=True)
+            at += 4
+            found[name] = _read_array(data, at, max(size, 0), np.dtype(_TYPES[kind]))
+            at += max(size, 0)
+        return found
+
+
+def _read_array(data: bytes, at: int, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Read an array as PostgreSQL sends it: a head, then each element after its size."""
+    record = np.dtype([("size", ">i4"), ("value", dtype)])
+    count, odd = divmod(max(size - _ARRAY_HEAD_BYTES, 0), record.itemsize)
+    if odd:
+        raise ValueError(f"{size} bytes are no array of {dtype} without nulls")
+    table = np.frombuffer(
+        data, dtype=record, count=count, offset=at + _ARRAY_HEAD_BYTES * (count > 0)
+    )
+    return table["value"].astype(dtype.newbyteorder("="))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
