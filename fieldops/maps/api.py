@@ -60,5 +60,6 @@ def show_places() -> ResponseReturnValue:
         for kind in PLACED_KINDS
         if (ids := list(dict.fromkeys(request.args.getlist(kind))))
     }
+    at_m = request.args.get("at_m", type=float)
     with db.transaction() as session:
-        return {"places": [asdict(place) for place in find_places(session, wanted)]}
+        return {"places": [asdict(place) for place in find_places(session, wanted, at_m)]}

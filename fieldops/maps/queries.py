@@ -370,16 +370,28 @@ MORE = {"valve": ", (SELECT pipe.id FROM pipe WHERE pipe.key = valve.pipe_key) A
 """Columns that a kind's facts take from elsewhere."""
 
 
-def fetch_places(session: Session, kind: str, ids: Sequence[str]) -> list[Place]:
-    """Look things up by their ids; those that are not there are left out."""
+PLACE_ON_PIPE = """
+    ST_LineInterpolatePoint(geometry, least(1, greatest(0,
+        coalesce(cast(:at_m AS double precision) / nullif(length_m, 0), 0.5))))
+"""
+
+
+def fetch_places(
+    session: Session, kind: str, ids: Sequence[str], at_m: float | None = None
+) -> list[Place]:
+    """
+    Look things up by their ids; those that are not there are left out.
+
+    A pipe's place is its middle, or `at_m` along it.
+    """
     facts, more = FACTS.get(kind, ""), MORE.get(kind, "")
-    point = POINT.get(kind, "geometry")
+    point = PLACE_ON_PIPE if kind == "pipe" else POINT.get(kind, "geometry")
     rows = session.execute(
         text(
             f"SELECT id, key, ST_X(point), ST_Y(point), jsonb_build_object({facts}) FROM"  # noqa: S608 - literals
             f" (SELECT *, {point} AS point{more} FROM {kind} WHERE id = ANY(:ids)) thing"
         ),
-        {"ids": list(ids)},
+        {"ids": list(ids), **({"at_m": at_m} if kind == "pipe" else {})},
     )
     return [Place(kind, *row) for row in rows]
 

@@ -132,9 +132,13 @@ def search(session: Session, text: str) -> SearchAnswer:
     return SearchAnswer(found[:MOST_FOUND], is_indexed)
 
 
-def find_places(session: Session, wanted: Mapping[str, Sequence[str]]) -> list[Place]:
+def find_places(
+    session: Session, wanted: Mapping[str, Sequence[str]], at_m: float | None = None
+) -> list[Place]:
     """
-    Tell where things are; a valve may also be an isolating control valve.
+    Tell where things are, pipes at their middle or `at_m` along them.
+
+    A valve may also be an isolating control valve.
 
     Raises
     ------
@@ -144,7 +148,9 @@ def find_places(session: Session, wanted: Mapping[str, Sequence[str]]) -> list[P
     if sum(len(ids) for ids in wanted.values()) > MOST_PLACES:
         raise FieldopsError("Ask for at most %(most)s places at once.", most=MOST_PLACES)
     places = [
-        place for kind, ids in wanted.items() for place in queries.fetch_places(session, kind, ids)
+        place
+        for kind, ids in wanted.items()
+        for place in queries.fetch_places(session, kind, ids, at_m)
     ]
     valves = set(wanted.get("valve", ())) - {one.id for one in places if one.kind == "valve"}
     if valves:

@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,7 +28,6 @@ from tests.people import sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from flask import Flask
     from playwright.sync_api import Browser, Page, Request
@@ -93,7 +93,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         with found.sessions.begin() as session:
             bake(session, tiles_folder(settings))
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-        server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield Site(f"http://127.0.0.1:{server.server_port}", app)
@@ -171,13 +170,14 @@ def open_map(
     contexts = []
     foreign: list[str] = []
     faults: list[str] = []
-    pictures = tmp_path_factory.getbasetemp() / "pictures"
-    pictures.mkdir(exist_ok=True)
+    kept = os.environ.get("FIELDOPS_PICTURES")
+    pictures = Path(kept) if kept else tmp_path_factory.getbasetemp() / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
 
     def note(request: Request) -> None:
-        if urlsplit(request.url).scheme in {"http", "https", "ws", "wss"}:
-            if not request.url.startswith(f"{site.url}/"):
-                foreign.append(request.url)
+        is_remote = urlsplit(request.url).scheme in {"http", "https", "ws", "wss"}
+        if is_remote and not request.url.startswith(f"{site.url}/"):
+            foreign.append(request.url)
 
     def open_it(
         path: str = "/",

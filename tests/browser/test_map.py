@@ -1,4 +1,4 @@
-"""The map in a real browser: who loses supply if this pipe breaks?"""
+"""The map in a real browser, asked who loses supply if a pipe breaks."""
 
 from __future__ import annotations
 

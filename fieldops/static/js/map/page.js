@@ -39,6 +39,7 @@ const hands = {
     const place = plan?.places.get(`valve ${id}`) ?? (await askPlaces([["valve", id]])).get(`valve ${id}`);
     if (place) goTo(map, [place], 18);
   },
+  showAll: () => { if (plan) goTo(map, placesOf(plan)); },
   record: async (id, fact, opener) => {
     const question = plan?.question ?? questionAtValve();
     if (!(await confirmAndRecord({ question, revision, valve: id, fact }))) return opener.focus();
@@ -92,7 +93,7 @@ async function answer(question, { part = null, move = false } = {}) {
     const exact = { ...question, at_m: found.at_m };
     const recorded = question.supposed.size
       ? await askOutage({ ...exact, supposed: new Map() }, mine.signal) : null;
-    const places = await askPlaces(wantedPlaces(found, exact), mine.signal);
+    const places = await askPlaces(wantedPlaces(found, exact), mine.signal, found.at_m);
     plan = { question: exact, answer: found, recorded, places };
   } catch (error) {
     if (mine.signal.aborted) return;
@@ -109,14 +110,33 @@ function showPlan(now, move) {
   const { question, answer: found, places } = now;
   writeAddress(question);
   paintAnswer(map, found.keys);
-  const signs = listSigns(found, [...question.supposed].filter(([, what]) => what !== "opened").map(([id]) => id));
-  const burst = question.click ?? places.get(`pipe ${found.pipe}`) ?? null;
-  showSigns(map, signs, places, burst);
+  showSigns(map, signsOf(now), places, burstOf(now));
   showDrawer(say("pipe", { id: found.pipe }), viewPlan(now, hands));
   setDrawerState("shown");
   announce(summarise(found));
-  const shown = [...(burst ? [burst] : []), ...signs.flatMap(([kind, id]) => places.get(`${kind} ${id}`) ?? [])];
+  const shown = placesOf(now);
   if (move || !areVisible(map, shown)) goTo(map, shown);
+}
+
+/**
+ * Where it breaks; nothing where the whole pipe counts as broken.
+ * @param {Plan} now
+ */
+const burstOf = ({ answer: found, places }) => (found.at_m === null ? null : places.get(`pipe ${found.pipe}`) ?? null);
+
+/** @param {Plan} now */
+const signsOf = ({ question, answer: found }) =>
+  listSigns(found, [...question.supposed].filter(([, what]) => what === "inoperable" || what === "unreachable").map(([id]) => id));
+
+/**
+ * Every place that a plan shows with a sign.
+ * @param {Plan} now
+ */
+function placesOf(now) {
+  const burst = burstOf(now);
+  const signs = signsOf(now).flatMap(([kind, id]) => now.places.get(`${kind} ${id}`) ?? []);
+  const pipe = now.places.get(`pipe ${now.answer.pipe}`);
+  return [burst ?? pipe ?? [], ...signs].flat();
 }
 
 /**

@@ -16,12 +16,14 @@ const MOST_AT_ONCE = 60;
 /**
  * @param {[kind: string, id: string][]} wanted
  * @param {AbortSignal} [signal]
+ * @param {number | null} [at_m] - for a pipe: the place along it, else its middle
  * @returns {Promise<Map<string, Place>>} by "kind id"
  */
-export async function askPlaces(wanted, signal) {
+export async function askPlaces(wanted, signal, at_m = null) {
   const requests = [];
   for (let from = 0; from < wanted.length; from += MOST_AT_ONCE) {
     const query = new URLSearchParams(wanted.slice(from, from + MOST_AT_ONCE));
+    if (at_m !== null) query.set("at_m", String(at_m));
     requests.push(ask(`/api/v1/places?${query}`, { signal }));
   }
   /** @type {Map<string, Place>} */

@@ -28,7 +28,7 @@ import { change, count, figure, knows, say } from "./words.js";
 export function viewPlan(plan, hands) {
   const { answer, question } = plan;
   return [
-    pipeFacts(plan),
+    pipeFacts(plan, hands),
     verdict(answer),
     plan.recorded && difference(plan, plan.recorded, hands),
     losses(plan),
@@ -64,8 +64,11 @@ function section(name, title, ...content) {
   return make("section", { "data-part": name }, make("h3", {}, title), ...content);
 }
 
-/** @param {Plan} plan */
-function pipeFacts({ answer, places }) {
+/**
+ * @param {Plan} plan
+ * @param {ValveHands} hands
+ */
+function pipeFacts({ answer, places }, hands) {
   const facts = places.get(`pipe ${answer.pipe}`)?.facts ?? {};
   const parts = [
     facts.diameter_mm && `DN${facts.diameter_mm}`,
@@ -73,7 +76,8 @@ function pipeFacts({ answer, places }) {
     facts.laid_on && say("laid-on", { date: facts.laid_on }),
     answer.at_m === null ? say("whole-pipe") : say("at-metre", { m: answer.at_m.toFixed(1) }),
   ];
-  return make("p", { class: "quiet" }, parts.filter(Boolean).join(" · "));
+  return make("p", { class: "quiet pipe-facts" }, make("span", {}, parts.filter(Boolean).join(" · ")),
+    make("button", { type: "button", class: "link quiet", "data-focus": "show all", click: hands.showAll }, say("show-on-map")));
 }
 
 /** @param {Answer} answer */

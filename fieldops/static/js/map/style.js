@@ -126,7 +126,8 @@ function networkLayers() {
 function planLayers() {
   return [/** @type {Layer} */ ({
     id: "plan", type: "symbol", source: PLAN,
-    layout: { "icon-image": ["get", "image"], "symbol-sort-key": ["get", "order"], "icon-offset": ["get", "offset"], ...ALWAYS },
+    layout: { "icon-image": ["get", "image"], "symbol-sort-key": ["get", "order"], "icon-offset": ["get", "offset"],
+      "icon-size": ["interpolate", ["linear"], ["zoom"], 13, 0.55, 16.5, 1], ...ALWAYS },
   })];
 }
 

@@ -10,6 +10,7 @@ import { say } from "./words.js";
  * @property {(valve: string, supposition: Supposition | null) => void} suppose
  * @property {(valve: string, supposition: Supposition, opener: HTMLElement) => void} record
  * @property {(valve: string) => void} show
+ * @property {() => void} showAll
  */
 
 /** @type {readonly Supposition[]} */
