@@ -52,7 +52,7 @@ def rank_segments(session: Session) -> list[Row]:
                         *isolation.valves_optional.tolist(),
                     )
                 ),
-                "length_m": round(members.length_m(number), 1),
+                "length_m": round(members.length_m(number), 3),
                 **_losses(world, isolation),
                 "breaks_per_year": None,
                 "customer_minutes_per_year": None,
@@ -108,7 +108,7 @@ def rank_pipes(session: Session) -> list[Row]:
             "p10": None,
             "p90": None,
             "why": None,
-            "properties_lost": round(float(mean[row]), 3),
+            "properties_lost": round(float(mean[row]), 6),
             "customer_minutes_per_year": None,
         }
         for row in range(pipes)
@@ -162,7 +162,7 @@ def _name_segments(
 ) -> list[str | None]:
     """Name each segment by its first pipe, else node; None for a joint that nothing stands on."""
     blocks = members.blocks
-    firsts: dict[str, list[tuple[float, int]]] = {}
+    firsts: dict[str, list[tuple[int, int]]] = {}
     names: list[str | None] = [None] * len(members.parts)
     lone: dict[int, list[int]] = {}
     for number, parts in enumerate(members.parts):
@@ -172,7 +172,7 @@ def _name_segments(
                 for pipe, part in zip(blocks.part_pipe[parts].tolist(), parts.tolist(), strict=True)
             )
             names[number] = name
-            firsts.setdefault(name, []).append((float(blocks.part_start_m[first]), number))
+            firsts.setdefault(name, []).append((first, number))
         elif members.nodes[number].size:
             lone[number] = members.nodes[number].tolist()
     keys = stored.keys.nodes[sorted({row for rows in lone.values() for row in rows})]
@@ -180,8 +180,8 @@ def _name_segments(
     for number, rows in lone.items():
         names[number] = min(node_ids[int(stored.keys.nodes[row])] for row in rows)
     for name, places in firsts.items():
-        for start_m, number in sorted(places)[1:]:
-            names[number] = f"{name}@{start_m:.1f}"
+        for first, number in sorted(places)[1:]:
+            names[number] = f"{name}@{blocks.part_start_m[first]:.1f}"
     return names
 
 
