@@ -23,7 +23,7 @@ BUDGETS: dict[str, int] = {
     "health.show_health": 1,
     "maps.show_map": 6,
     "maps_api.find": 6,
-    "maps_api.give_tile": 4,
+    "maps_api.give_tile": 6,
     "maps_api.show_places": 9,
     "valve_sheets.download_sheet": 16,
     "outages_api.show_reason": 9,

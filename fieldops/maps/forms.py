@@ -25,6 +25,7 @@ WORDS = {
     "working-out": _l("Working it out …"),
     "no-answer-shown": _l("No answer"),
     "nothing-found": _l("Nothing found for “%(text)s”."),
+    "not-indexed": _l("Addresses and names are still being read: try again in a minute."),
     "unknown": _l("unknown"),
     "yes": _l("yes"),
     "no": _l("no"),

@@ -117,7 +117,13 @@ LAYERS = (
         " WHEN 'POINT' THEN geometry ELSE ST_LineInterpolatePoint(geometry, 0.5) END AS geometry"
         " FROM valve WHERE geometry && {box}",
     ),
-    _layer("valve_links", 14, "(SELECT * FROM valve WHERE pipe_key IS NULL) valve"),
+    Layer(
+        "valve_links",
+        14,
+        "id",
+        "SELECT key AS fid, id, geometry FROM valve"
+        " WHERE geometry && {box} AND GeometryType(geometry) <> 'POINT'",
+    ),
     _layer("hydrants", 15, "hydrant"),
     _layer("customers", 15, "customer", ", critical"),
     _layer("nodes", 16, "node"),
@@ -155,6 +161,8 @@ def _tile_statement(zoom: int) -> TextClause:
 
 def make_tile(session: Session, tile: Tile) -> bytes:
     """Cut one tile out of the network as it stands."""
+    # To start helpers takes longer than the whole tile.
+    session.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
     west_m, south_m, east_m, north_m = tile.bounds_m()
     west, south, east, north = tile.bounds_degrees()
     values = {
@@ -278,16 +286,24 @@ def _points(kind: str, condition: str = "true") -> str:
     )
 
 
-# A range, because the ids are in the order of their bytes: every index knows it, LIKE needs luck.
-BEGINNING = " OR ".join(f"(id >= :{n} AND id < :{n}_end)" for n in ("typed", "upper", "lower"))
-ID_BRANCHES = " UNION ALL ".join(
-    f"(SELECT *, {rank} AS rank FROM ({_points(kind, BEGINNING)} ORDER BY id LIMIT :most) one)"  # noqa: S608 - literals
-    for rank, kind in enumerate(LABELS)
-)
-FIND_IDS = text(
-    f"SELECT kind, id, label, lon, lat FROM ({ID_BRANCHES}) found"  # noqa: S608 - literals
-    " ORDER BY lower(id) <> :lower, length(id) > length(:typed) + 3, rank, id LIMIT :most"
-)
+@cache
+def _id_statement(spellings: int) -> TextClause:
+    """Write the statement that finds ids by so many spellings of their beginning."""
+    # A range, because the ids stand in the order of their bytes: every index knows it, LIKE needs
+    # luck. One branch a spelling, because only then does each stop at its first rows.
+    branches = " UNION ALL ".join(
+        f"(SELECT *, {rank} AS rank FROM ({_points(kind, _BEGINNING.format(n))}"  # noqa: S608 - literals
+        " ORDER BY id LIMIT :most) one)"
+        for rank, kind in enumerate(LABELS)
+        for n in range(spellings)
+    )
+    return text(
+        f"SELECT kind, id, label, lon, lat FROM ({branches}) found"  # noqa: S608 - literals
+        " ORDER BY lower(id) <> :lower, length(id) > length(:lower) + 3, rank, id LIMIT :most"
+    )
+
+
+_BEGINNING = "id >= :start{0} AND id < :end{0}"
 FIND_WORDS = """
     SELECT kind, id, label, lon, lat FROM search_text WHERE {condition}
     ORDER BY kind IN ('node', 'hydrant'), length(words), words, key LIMIT :most
@@ -300,10 +316,11 @@ LEAST_OF_TRIGRAMS = 3
 
 def find_ids(session: Session, typed: str, most: int) -> list[Found]:
     """Find what has an id that begins so, whatever the case of its letters."""
-    values: dict[str, object] = {"most": most}
-    for name, start in (("typed", typed), ("upper", typed.upper()), ("lower", typed.lower())):
-        values |= {name: start, f"{name}_end": start + PAST_EVERY_LETTER}
-    return [Found(*row) for row in session.execute(FIND_IDS, values)]
+    spellings = list(dict.fromkeys((typed, typed.upper(), typed.lower())))
+    values: dict[str, object] = {"most": most, "lower": typed.lower()}
+    for number, start in enumerate(spellings):
+        values |= {f"start{number}": start, f"end{number}": start + PAST_EVERY_LETTER}
+    return [Found(*row) for row in session.execute(_id_statement(len(spellings)), values)]
 
 
 def find_words(session: Session, typed: str, most: int) -> list[Found]:

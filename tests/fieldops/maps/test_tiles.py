@@ -155,7 +155,7 @@ def test_far_tiles_are_simple_until_they_are_baked(
 ) -> None:
     """Nobody waits for the worker, who is asked only once."""
     asked: list[str] = []
-    monkeypatch.setattr(service.jobs, "enqueue", lambda *task, **_values: asked.append(task[1]))
+    monkeypatch.setattr("fieldops.jobs.enqueue", lambda *task, **_values: asked.append(task[1]))
     tile = tile_at(10)
     first = show_tile(town, tmp_path, tile, frozenset())
     again = show_tile(town, tmp_path, tile, {first.etag})

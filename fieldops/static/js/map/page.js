@@ -244,8 +244,14 @@ const lookAtFacts = followFacts(map, {
 });
 
 map.on("click", (event) => choose(event.point));
-map.on("mousemove", (event) => {
-  map.getCanvas().style.cursor = pick(map, event.point) ? "pointer" : "";
+let isPointing = false;
+map.on("mousemove", ({ point }) => {
+  if (isPointing || map.isMoving()) return;
+  isPointing = true;
+  requestAnimationFrame(() => {
+    isPointing = false;
+    map.getCanvas().style.cursor = pick(map, point) ? "pointer" : "";
+  });
 });
 map.on("error", ({ error }) => {
   if (/** @type {any} */ (error).status === 404) return;

@@ -63,7 +63,7 @@ export function makeSearch(choose) {
     try {
       const answer = await ask(`/api/v1/search?q=${encodeURIComponent(text)}`, { signal: running.signal });
       results = answer.results;
-      show("shown", results.length ? "" : say("nothing-found", { text }));
+      show("shown", !answer.is_indexed ? say("not-indexed") : results.length ? "" : say("nothing-found", { text }));
     } catch (error) {
       if (error instanceof Problem) show("failed", error.message);
       else if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
