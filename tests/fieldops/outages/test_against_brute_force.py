@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 SEEDS = [3, 14, 15, 92, 65, 35, 89, 79]
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 NOT_COMPARED = {"pipe", "at_m", "network_revision", "times", "remarks"}
+
+
+def in_order(row: dict[str, Any]) -> str:
+    """Write a row so that rows can be sorted, lengths to the millimetre."""
+    return json.dumps({**row, "length_m": round(row["length_m"], 3) + 0.0}, sort_keys=True)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -44,17 +49,14 @@ def test_answers_and_weak_spots_agree_with_the_brute_force(
                 del told["if_unknown_closed"][name]
         assert told == expected, pipe["id"]
 
-    rows = rank_segments(session)
-    names = {
-        name if metre is None else f"{name}@{metre:.1f}": row
-        for row in brute_force.weak_segments(town)
-        for name, metre in [row.pop("segment")]
-    }
-    assert {row["segment"] for row in rows} == set(names)
-    for row in rows:
-        expected_row = names[row["segment"]]
-        assert row["length_m"] == pytest.approx(expected_row.pop("length_m"), abs=0.001)
-        assert {name: row[name] for name in expected_row} == expected_row
+    # Valves in series at one place give parts of no length, whose names say the same metre.
+    expected_rows = brute_force.weak_segments(town)
+    for row in expected_rows:
+        name, metre = row["segment"]
+        row["segment"] = name if metre is None else f"{name}@{metre:.1f}"
+    fields = set(expected_rows[0])
+    rows = [{name: row[name] for name in fields} for row in rank_segments(session)]
+    assert sorted(map(in_order, rows)) == sorted(map(in_order, expected_rows))
 
     assert {
         row["valve"]: (row["properties_lost_if_it_fails"], row["extra"])
