@@ -7,6 +7,7 @@ import html
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +69,14 @@ def draw_outage(
     """Answer, and fetch the shapes of everything the answer names."""
     question = replace(question, with_keys=True, with_intervals=True)
     answer = preview_outage(session, question, now)
-    keys = answer.keys
     features = list(_draw_devices(answer))
-    features += _draw_pipes(session, keys)
-    features += _draw_points(session, answer)
-    if most is not None and len(features) > most:
-        return Drawing(answer, features[:most], len(features) - most)
-    return Drawing(answer, features)
+    wanted = _wanted(answer)
+    total = sum(map(len, wanted.values()))
+    room = total if most is None else max(most - len(features), 0)
+    chosen = _choose(wanted, room)
+    features += _draw_pipes(session, chosen["pipe"])
+    features += _draw_points(session, answer, chosen)
+    return Drawing(answer, features, max(total - room, 0))
 
 
 def as_geojson(drawing: Drawing) -> dict[str, Any]:
@@ -118,10 +120,30 @@ def add_surroundings(session: Session, drawing: Drawing, most: int) -> Drawing:
 # ---- shapes --------------------------------------------------------------------------------------
 
 
-def _draw_pipes(session: Session, keys: Mapping[str, Any]) -> Iterator[Drawn]:
+def _wanted(answer: OutageAnswer) -> dict[str, dict[int, str]]:
+    """List the keys of what is drawn from the database, by kind, each with its state."""
+    keys = answer.keys
+    return {
+        "source": dict.fromkeys(keys["sources_shut"], "shut"),
+        "pipe": dict.fromkeys(keys["parts_shut"], "shut")
+        | dict.fromkeys(keys["parts_cut_off"], "cut_off"),
+        "hydrant": dict.fromkeys(keys["hydrants_dry"], "dry"),
+        "customer": dict.fromkeys(keys["customers_shut"], "shut")
+        | dict.fromkeys(keys["customers_cut_off"], "cut_off"),
+    }
+
+
+def _choose(wanted: dict[str, dict[int, str]], room: int) -> dict[str, dict[int, str]]:
+    """Take as many as there is room for: what is shut before what is cut off."""
+    chosen = {}
+    for kind, states in wanted.items():
+        chosen[kind] = dict(islice(states.items(), room))
+        room -= len(chosen[kind])
+    return chosen
+
+
+def _draw_pipes(session: Session, states: Mapping[int, str]) -> Iterator[Drawn]:
     """Draw the parts of pipes that are meant, each between its valves."""
-    states = dict.fromkeys(keys["parts_cut_off"], "cut_off")
-    states |= dict.fromkeys(keys["parts_shut"], "shut")
     pipes = queries.fetch_pipes(session, {key // PARTS_A_PIPE for key in states})
     of_key = {pipe.key: pipe for pipe in pipes}
     for tile_id in sorted(states):
@@ -166,14 +188,10 @@ def _draw_devices(answer: OutageAnswer) -> Iterator[Drawn]:
             yield Drawn(device.table, device.id, state, [(device.lon, device.lat)])
 
 
-def _draw_points(session: Session, answer: OutageAnswer) -> Iterator[Drawn]:
-    keys = answer.keys
-    wanted = {
-        "source": dict.fromkeys(keys["sources_shut"], "shut"),
-        "customer": dict.fromkeys(keys["customers_cut_off"], "cut_off")
-        | dict.fromkeys(keys["customers_shut"], "shut"),
-        "hydrant": dict.fromkeys(keys["hydrants_dry"], "dry"),
-    }
+def _draw_points(
+    session: Session, answer: OutageAnswer, chosen: Mapping[str, Mapping[int, str]]
+) -> Iterator[Drawn]:
+    wanted = {kind: states for kind, states in chosen.items() if kind != "pipe"}
     intervals = {one.customer: one for one in answer.intervals}
     points = queries.fetch_points(session, wanted)
     for (table, key), point in points.items():

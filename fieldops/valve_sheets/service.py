@@ -73,7 +73,9 @@ def print_sheet(session: Session, question: Question, now: dt.datetime) -> bytes
         If the font with Chinese letters was never fetched.
     """
     _need_font()
-    drawing = add_surroundings(session, draw_outage(session, question, now), MOST_IN_SKETCH)
+    drawing = add_surroundings(
+        session, draw_outage(session, question, now, MOST_IN_SKETCH), MOST_IN_SKETCH
+    )
     failures = {one.valve: one for one in preview_failures(session, question)}
     return _Sheet(drawing, failures, now).print()
 

@@ -177,3 +177,16 @@ def test_a_plan_of_an_unknown_pipe_is_not_found(get: Get) -> None:
     """A page says so, to a person."""
     assert get("/outages/plan.html?pipe=P99").status_code == 404
     assert get("/outages/valve-sheet.pdf").status_code == 400
+
+
+def test_a_plan_too_large_for_a_browser_says_what_it_leaves_out(
+    session: Session, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shut is drawn before what is cut off."""
+    monkeypatch.setattr("fieldops.isolation_plans.service.MOST_FEATURES", 4)
+    street().plant(session)
+    page = get("/outages/plan.html?pipe=P2").get_data(as_text=True)
+
+    assert "3 more things are not drawn" in page
+    assert "Pipe P2 " in page
+    assert "Customer C102" not in page
