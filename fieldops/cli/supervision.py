@@ -158,6 +158,7 @@ class Supervisor:
         """Leave a process behind that stops the database if we are killed."""
         if self.cluster is None:
             return
+        killed = os.getpid()
         heard, self.alarm = os.pipe()
         if os.fork() > 0:
             os.close(heard)
@@ -167,10 +168,17 @@ class Supervisor:
         self.lock.close()
         try:
             # Nothing is heard, but the pipe's end, if whoever held the other end was killed.
-            if not os.read(heard, 1) and find_supervisor(self.settings.home) is None:
+            if not os.read(heard, 1) and self.is_home_orphaned(killed):
                 self.cluster.stop()
         finally:
             os._exit(0)
+
+    def is_home_orphaned(self, killed: int) -> bool:
+        """Tell whether nobody else has begun to serve the home of a killed supervisor."""
+        # The system may take a moment to let go of the lock after it closed the pipe.
+        while (supervisor := find_supervisor(self.settings.home)) == killed:
+            time.sleep(0.05)
+        return supervisor is None
 
 
 def say(text: str) -> None:
