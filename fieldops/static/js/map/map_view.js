@@ -84,7 +84,9 @@ function freeSpace() {
   const drawer = find("drawer");
   const isBelow = drawer.offsetWidth > find("map").offsetWidth * 0.8;
   const covered = drawer.hidden ? 0 : isBelow ? drawer.offsetHeight : drawer.offsetWidth;
-  return { top: 80, left: 60, right: 60 + (isBelow ? 0 : covered), bottom: 60 + (isBelow ? covered : 0) };
+  const legend = find("legend");
+  const left = legend.hasAttribute("open") && !isBelow ? legend.offsetWidth + 40 : 60;
+  return { top: 80, left, right: 60 + (isBelow ? 0 : covered), bottom: 60 + (isBelow ? covered : 0) };
 }
 
 /**

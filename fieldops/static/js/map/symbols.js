@@ -62,6 +62,13 @@ const DRAWINGS = {
     disc(pen, "rgba(255,255,255,0.6)", tokens.sheet, 8, 5);
     disc(pen, "rgba(255,255,255,0)", tokens.valve, 8, 2);
   },
+  half(pen) {
+    disc(pen, tokens.disc, tokens.valve, 6, 1.5);
+    pen.beginPath();
+    pen.arc(MIDDLE, MIDDLE, 6, Math.PI / 2, (3 * Math.PI) / 2);
+    pen.fillStyle = tokens.valve;
+    pen.fill();
+  },
   stuck(pen) {
     stroke(pen, tokens.sheet, 8, [6, 6], [22, 22], [22, 6], [6, 22]);
     stroke(pen, tokens.valve, 4, [6, 6], [22, 22], [22, 6], [6, 22]);
