@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FEATURES = (
     "accounts",
+    "basemaps",
     "health",
     "network",
     "network_files",
