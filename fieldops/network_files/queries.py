@@ -592,7 +592,12 @@ def _cell(value: object) -> str:
 
 
 def _cells(values: list[Any]) -> list[str]:
-    return [_cell(value) for value in values]
+    """Write a column; most hold few different values, each of which is written once."""
+    try:
+        written = {value: _cell(value) for value in set(values)}
+    except TypeError:  # lists cannot be looked up
+        return [_cell(value) for value in values]
+    return [written[value] for value in values]
 
 
 def _shapes(features: Sequence[Feature]) -> list[str]:
