@@ -114,6 +114,7 @@ def test_a_fact_is_recorded_only_after_its_customers_were_shown(
     page.page.wait_for_selector("li[data-valve=V134]")
     assert facts_of(site, "V131") == ("open", "inoperable", True)
     assert page.text(".headline strong") == "393"
+    assert page.page.locator("#notice").is_hidden()
     page.rest()
     restore(site, "V131")
 

@@ -31,6 +31,7 @@ let valve = null;
 /** @type {AbortController | undefined} */
 let asking;
 let revision = page.revision;
+let isDrawnAnew = false;
 
 /** @type {import("./valve_actions.js").ValveHands} */
 const hands = {
@@ -109,6 +110,7 @@ async function answer(question, { part = null, move = false } = {}) {
 function showPlan(now, move) {
   const { question, answer: found, places } = now;
   writeAddress(question);
+  if (found.network_revision >= revision && !isDrawnAnew) settle("stale");
   paintAnswer(map, found.keys);
   showSigns(map, signsOf(now), places, burstOf(now));
   showDrawer(say("pipe", { id: found.pipe }), viewPlan(now, hands));
@@ -232,13 +234,14 @@ const search = makeSearch((found) => {
 const lookAtFacts = followFacts(map, {
   moved(state) {
     settle("failed");
-    if (isRedrawn(state)) {
+    revision = Math.max(revision, state.revision);
+    isDrawnAnew = isRedrawn(state);
+    if (isDrawnAnew) {
       raise("stale", say("redrawn"), { action: say("reload"), act: () => location.reload() });
     } else if (plan && state.revision > plan.answer.network_revision) {
       const { question } = plan;
       raise("stale", say("stale"), { action: say("work-out-again"), act: () => { settle("stale"); answer(question); } });
     } else settle("stale");
-    revision = Math.max(revision, state.revision);
   },
   lost: (problem) => raise("failed", problem.status ? problem.message : say("facts-lost")),
 });
