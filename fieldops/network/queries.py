@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.orm import Session
 
+from fieldops.db import CONNECTION_OPTIONS
 from fieldops.network.models import UNUSUAL
 from gis.features import KINDS
 from gis.network import NONE, DeviceFacts, DeviceKind, Network, Operability, Position
@@ -144,9 +145,14 @@ def read_bounds(session: Session) -> list[float] | None:
 @contextmanager
 def open_snapshot(session: Session) -> Iterator[Session]:
     """Open a transaction of its own that has no edits and sees one state of everything."""
-    engine = session.get_bind().engine
-    options = {"isolation_level": "REPEATABLE READ"}
-    with engine.connect().execution_options(**options) as connection, Session(connection) as clean:
+    # Not from the pool: all of its connections may be held by requests that wait for this one.
+    engine = create_engine(
+        session.get_bind().engine.url,
+        poolclass=NullPool,
+        isolation_level="REPEATABLE READ",
+        connect_args={"options": CONNECTION_OPTIONS},
+    )
+    with engine.connect() as connection, Session(connection) as clean:
         yield clean
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import psycopg
@@ -418,7 +419,7 @@ class _Landing:
                     "".join(f"{line}\n" for line in map("\t".join, zip(*cells, strict=True)))
                 )
 
-    def _copy_into(self, table: str, columns: Iterable[str]) -> Any:  # noqa: ANN401
+    def _copy_into(self, table: str, columns: Iterable[str]) -> _Copy:
         names = ", ".join(f'"{name}"' for name in columns)
         with self.connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS pg_temp.staged_{table}".encode())
@@ -539,17 +540,29 @@ class _Landing:
 
 
 class _Copy:
-    """A COPY into a table, which is analysed when it is filled."""
+    """A COPY into a table, sent while the next rows are written, and analysed when it is full."""
 
     def __init__(self, connection: psycopg.Connection[Any], statement: str, table: str) -> None:
         self.cursor = connection.cursor()
         self.copy = self.cursor.copy(statement.encode())
         self.table = table
+        self.sender = ThreadPoolExecutor(1)
+        self.sent: Future[None] | None = None
 
-    def __enter__(self) -> psycopg.Copy:
-        return self.copy.__enter__()
+    def write(self, rows: str) -> None:
+        """Send rows, as soon as those before them are sent."""
+        if self.sent is not None:
+            self.sent.result()
+        self.sent = self.sender.submit(self.open.write, rows)
+
+    def __enter__(self) -> Self:
+        self.open = self.copy.__enter__()
+        return self
 
     def __exit__(self, *error: Any) -> None:  # noqa: ANN401, PYI036 - handed on
+        self.sender.shutdown()
+        if error[0] is None and self.sent is not None:
+            self.sent.result()
         self.copy.__exit__(*error)
         if error[0] is None:
             self.cursor.execute(f"ANALYZE pg_temp.staged_{self.table}".encode())

@@ -168,6 +168,30 @@ def test_an_open_edit_is_seen_by_its_own_transaction_alone(real: sessionmaker[Se
         assert current_network(session).world.facts.position.tolist() == [0]
 
 
+def test_many_readers_at_once_do_not_wait_for_each_other_for_ever(
+    real: sessionmaker[Session],
+) -> None:
+    """All connections of the pool may be taken by readers who wait for one of them to read."""
+    with real() as session:
+        current_network(session)
+    edit(real, "UPDATE pipe SET status = 'closed'")
+    start = threading.Barrier(real.kw["bind"].pool.size())
+    seen: list[int] = []
+
+    def look() -> None:
+        with real() as session:
+            read_state(session)
+            start.wait(20)
+            seen.append(current_network(session).revision)
+
+    threads = [threading.Thread(target=look) for _ in range(start.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert seen == [2] * start.parties
+
+
 def test_recording_facts_keeps_who_and_when(real: sessionmaker[Session]) -> None:
     """The history says how it was before."""
     with real.begin() as session:
