@@ -224,7 +224,7 @@ def _border(world: World, state: Codes, mark: Codes, touching: Rows) -> tuple[Ro
     device = touching[touching < network.device_count]
     device = device[~blocks.edge_is_dead[device]]
     kind = network.device_kind[device]
-    pumps = device[(kind == DeviceKind.PUMP) & network.device_is_open[device]]
+    pumps = device[(kind == DeviceKind.PUMP) & world.is_open[device]]
 
     gates = device[(kind == DeviceKind.VALVE) | (kind == DeviceKind.ISOLATING_CONTROL_VALVE)]
     first, second = blocks.edge_blocks[gates].T

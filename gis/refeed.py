@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gis.floods import UNSUPPLIED, spread
-from gis.network import NONE, DeviceKind, Operability, Position
+from gis.network import NONE
 
 if TYPE_CHECKING:
     from gis.isolation import Isolation
@@ -43,7 +43,7 @@ def find_refeeds(world: World, isolation: Isolation) -> list[Refeed]:
         Most properties regained first, ties in text order of the valves' ids.
         A valve is listed when any part or node that was cut off regains supply.
     """
-    if isolation.blocks_cut_off.size == 0:
+    if isolation.blocks_cut_off.size == 0 or world.openable.size == 0:
         return []
     is_dry = world.feeder == UNSUPPLIED
     is_dry[isolation.blocks_cut_off] = True
@@ -74,14 +74,7 @@ def _blocks_with_parts(world: World, blocks: Rows) -> Rows:
 
 def _candidates(world: World, is_dry: Flags, is_shut: Flags) -> list[tuple[int, int]]:
     """Pair closed valves between a supplied and a dry block with that dry block."""
-    network, facts = world.network, world.facts
-    has_gate = (network.device_kind == DeviceKind.VALVE) | (
-        network.device_kind == DeviceKind.ISOLATING_CONTROL_VALVE
-    )
-    is_closed = (facts.position == Position.CLOSED) | ~network.device_is_open
-    can_open = facts.reachable & (facts.operability != Operability.INOPERABLE)
-    is_dead = world.blocks.edge_is_dead[: network.device_count]
-    rows = np.flatnonzero(has_gate & is_closed & can_open & ~is_dead)
+    rows = world.openable
     first, second = world.blocks.edge_blocks[rows].T
     on = ~is_dry[first] & ~is_shut[first] & is_dry[second]
     back = ~is_dry[second] & ~is_shut[second] & is_dry[first]

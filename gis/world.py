@@ -94,6 +94,10 @@ class World:
         Edges at each block.
     facts
         Position, operability and reachability of each device, as they are now.
+    is_open
+        Status of each device as it is now: a pump runs, a control valve passes. Shape (devices,).
+    openable
+        Closed valves that a crew can open, ascending. Shape (openable,).
     state
         FORWARD, BACKWARD and CLOSABLE bits of each edge. Shape (edges,).
     feeder
@@ -108,6 +112,8 @@ class World:
     members: Members
     edges: Groups
     facts: DeviceFacts
+    is_open: Flags
+    openable: Rows
     state: Codes
     feeder: Rows
     lasting_feeder: Rows
@@ -133,15 +139,28 @@ class World:
         members = Members.of(network, blocks)
         flat = Groups.of(blocks.edge_blocks.ravel(), blocks.count)
         edges = Groups(flat.start, flat.members // 2)
+        facts, is_open = network.facts, network.device_is_open
         every = np.arange(len(blocks.edge_blocks), dtype=np.int32)
-        state = edge_state(network, blocks, network.facts, every)
+        state = edge_state(network, blocks, facts, is_open, every)
+        openable = _openable(network, blocks, facts, is_open, every[: network.device_count])
         graph = (edges.start, edges.members, blocks.edge_blocks, state)
         feeder = _let_run(graph, members.source_block, blocks.count)
         lasting = feeder
         if network.source_is_tank.any():
             works = members.source_block[~network.source_is_tank]
             lasting = _let_run(graph, works, blocks.count)
-        return cls(network, blocks, members, edges, network.facts, state, feeder, lasting)
+        return cls(
+            network=network,
+            blocks=blocks,
+            members=members,
+            edges=edges,
+            facts=facts,
+            is_open=is_open,
+            openable=openable,
+            state=state,
+            feeder=feeder,
+            lasting_feeder=lasting,
+        )
 
     @property
     def has_sources(self) -> bool:
@@ -155,6 +174,7 @@ class World:
         position: Codes | int | None = None,
         operability: Codes | int | None = None,
         reachable: Flags | bool | None = None,
+        is_open: Flags | bool | None = None,
     ) -> World:
         """
         Give the world in which these devices have other facts.
@@ -163,8 +183,9 @@ class World:
         ----------
         rows
             Devices. Shape (changed,).
-        position, operability, reachable
-            One value for all, or one each; None leaves the fact as it is.
+        position, operability, reachable, is_open
+            One value for all, or one each; None leaves the fact as it is. An isolating
+            control valve passes where both its position and its status are open.
 
         Returns
         -------
@@ -175,7 +196,11 @@ class World:
         facts = self.facts.changed(
             rows, position=position, operability=operability, reachable=reachable
         )
-        return self._with(facts, rows)
+        status = self.is_open
+        if is_open is not None:
+            status = status.copy()
+            status[rows] = is_open
+        return self._with(facts, status, rows)
 
     def with_unknown_closed(self) -> World:
         """Give the world in which every valve of unknown position is closed, or this one."""
@@ -186,7 +211,8 @@ class World:
         rows = np.flatnonzero(self.facts.position == Position.UNKNOWN).astype(np.int32)
         if rows.size == 0:
             return None
-        return self._with(self.facts.changed(rows, position=Position.CLOSED), rows)
+        facts = self.facts.changed(rows, position=Position.CLOSED)
+        return self._with(facts, self.is_open, rows)
 
     def passing(self, closing: Rows) -> Codes:
         """Give the state of the edges when these devices are closed besides."""
@@ -232,10 +258,12 @@ class World:
         )
         return hanging, new_feeder, mark
 
-    def _with(self, facts: DeviceFacts, rows: Rows) -> World:
+    def _with(self, facts: DeviceFacts, is_open: Flags, rows: Rows) -> World:
         rows = np.unique(rows).astype(np.int32)
         before = self.state[rows]
-        after = edge_state(self.network, self.blocks, facts, rows)
+        after = edge_state(self.network, self.blocks, facts, is_open, rows)
+        others = self.openable[~np.isin(self.openable, rows)]
+        openable = _openable(self.network, self.blocks, facts, is_open, rows)
         state = self.state.copy()
         state[rows] = after
         passing = FORWARD | BACKWARD
@@ -248,7 +276,15 @@ class World:
             lasting = (
                 self._refeed(self.lasting_feeder, state, severed, joined) if has_tanks else feeder
             )
-        return replace(self, facts=facts, state=state, feeder=feeder, lasting_feeder=lasting)
+        return replace(
+            self,
+            facts=facts,
+            is_open=is_open,
+            openable=np.union1d(others, openable),
+            state=state,
+            feeder=feeder,
+            lasting_feeder=lasting,
+        )
 
     def _refeed(self, feeder: Rows, state: Codes, severed: Rows, joined: Rows) -> Rows:
         graph = (self.edges.start, self.edges.members, self.blocks.edge_blocks, state)
@@ -270,13 +306,32 @@ def _let_run(graph: tuple[NDArray[np.int64], Rows, Rows, Codes], sources: Rows, 
     return feeder
 
 
-def edge_state(network: Network, blocks: Blocks, facts: DeviceFacts, edges: Rows) -> Codes:
+def _has_gate(network: Network, devices: Rows) -> Flags:
+    kind = network.device_kind[devices]
+    has_gate: Flags = (kind == DeviceKind.VALVE) | (kind == DeviceKind.ISOLATING_CONTROL_VALVE)
+    return has_gate
+
+
+def _openable(
+    network: Network, blocks: Blocks, facts: DeviceFacts, is_open: Flags, devices: Rows
+) -> Rows:
+    """Choose the closed valves among these devices that a crew can open."""
+    is_closed = (facts.position[devices] == Position.CLOSED) | ~is_open[devices]
+    can_open = facts.reachable[devices] & (facts.operability[devices] != Operability.INOPERABLE)
+    is_dead = blocks.edge_is_dead[devices]
+    found: Rows = devices[_has_gate(network, devices) & is_closed & can_open & ~is_dead]
+    return found
+
+
+def edge_state(
+    network: Network, blocks: Blocks, facts: DeviceFacts, is_open: Flags, edges: Rows
+) -> Codes:
     """
     Tell what each edge does now.
 
     Parameters
     ----------
-    network, blocks, facts
+    network, blocks, facts, is_open
         The devices and what is known of them.
     edges
         Edges to tell of. Shape (edges,).
@@ -294,12 +349,9 @@ def edge_state(network: Network, blocks: Blocks, facts: DeviceFacts, edges: Rows
     state = np.where(blocks.edge_is_one_way[edges], FORWARD, FORWARD | BACKWARD).astype(np.int8)
     is_device = edges < network.device_count
     device = edges[is_device]
-    kind = network.device_kind[device]
-    has_gate = (kind == DeviceKind.VALVE) | (kind == DeviceKind.ISOLATING_CONTROL_VALVE)
-    passes = network.device_is_open[device] & ~(
-        has_gate & (facts.position[device] == Position.CLOSED)
-    )
-    can_close = (kind == DeviceKind.PUMP) | (
+    has_gate = _has_gate(network, device)
+    passes = is_open[device] & ~(has_gate & (facts.position[device] == Position.CLOSED))
+    can_close = (network.device_kind[device] == DeviceKind.PUMP) | (
         has_gate & (facts.operability[device] != Operability.INOPERABLE) & facts.reachable[device]
     )
     of_device = state[is_device] | np.where(can_close, CLOSABLE, 0).astype(np.int8)

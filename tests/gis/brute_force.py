@@ -480,11 +480,11 @@ def answer(town: Town, broken: set[Place]) -> Json:
 
 
 def with_facts(town: Town, ids: Iterable[str], **facts: object) -> Town:
-    """Give a town in which some valves have other facts."""
+    """Give a town in which some devices have other facts."""
     chosen = set(ids)
     changed = {
         kind: [device | facts if device["id"] in chosen else device for device in town[kind]]
-        for kind in ("valves", "control_valves")
+        for kind in ("valves", "control_valves", "pumps")
     }
     return town | changed
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gis.isolation import Break
+from gis.network import Position
 from tests.gis import answer_of, brute_force
 
 if TYPE_CHECKING:
@@ -820,6 +821,20 @@ def test_a_one_way_valve_refeeds_only_in_its_direction() -> None:
     for link, expected in (("x>d", ["V8", "V9"]), ("d>x", ["V8"])):
         text = REFED.replace("valve V9 x-d closed", f"control_valve V9 {link} isolates closed")
         assert [row["valve"] for row in ask(text, "P2")["refeed"]] == expected
+
+
+def test_a_control_valve_closed_by_its_status_refeeds_and_can_be_opened() -> None:
+    """Its position says open: what opens it is its status."""
+    text = REFED.replace("valve V9 x-d closed", "control_valve V9 x>d isolates off")
+    assert [row["valve"] for row in ask(text, "P2")["refeed"]] == ["V8", "V9"]
+
+    asked = answer_of.ask(town(text))
+    row = asked.rows("devices", ["V9"])
+    for opened, cut_off in (({"position": Position.OPEN}, ["P3", "P4"]), ({"is_open": True}, [])):
+        world = asked.world.with_facts(row, **opened)
+        one = answer_of.Asked(world, asked.ids)
+        answer = answer_of.answer(one, answer_of.break_pipe(one, "P2", None))
+        assert answer["pipes_cut_off"] == cut_off
 
 
 def test_a_valve_that_is_open_is_no_refeed_and_nobody_needs_it() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gis.criticality import find_segments
 from gis.intervals import block_intervals
 from gis.isolation import Break, isolate
-from gis.network import Operability, Position
+from gis.network import DeviceKind, Operability, Position
 from gis.world import World
 from tests.gis import answer_of, brute_force
 from tests.gis.random_towns import make_town, metre_on
@@ -360,19 +360,26 @@ def test_changed_facts_give_what_a_rebuilt_world_gives(seed: int) -> None:
                 {"position": Position.OPEN},
                 {"operability": dice.choice(list(Operability))},
                 {"reachable": dice.random() < 0.5},
+                {"is_open": dice.random() < 0.5},
             )
         )
+        if "is_open" in news:
+            kinds = asked.world.network.device_kind[rows]
+            rows = rows[kinds != DeviceKind.VALVE]  # those have a position and no status
         asked = answer_of.Asked(asked.world.with_facts(rows, **news), asked.ids)
         names = {asked.ids.devices[row] for row in rows.tolist()}
         words = {
             name: value.name.lower() if isinstance(value, Position | Operability) else value
             for name, value in news.items()
         }
+        if "is_open" in words:
+            words = {"status": "open" if words["is_open"] else "closed"}
         town = brute_force.with_facts(town, names, **words)
         rebuilt = answer_of.ask(town)
         what = [anything(town, dice)]
 
         assert ((asked.world.feeder == -1) == (rebuilt.world.feeder == -1)).all()
+        assert asked.world.openable.tolist() == rebuilt.world.openable.tolist()
         assert answer_of.answer(asked, break_rows(asked, what)) == answer_of.answer(
             rebuilt, break_rows(rebuilt, what)
         )
