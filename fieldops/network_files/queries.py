@@ -352,7 +352,7 @@ class _Landing:
             places.append(self._cuts())
         elif kind == "valve":
             places.append(self._keys_of("pipe", placement.valve_pipe))
-            places.append(_metres(placement.valve_at_m))
+            places.append(_metres(self._valve_places()))
         elif kind == "source":
             places.append(self._keys_of("node", placement.source_node))
         elif kind == "hydrant":
@@ -360,6 +360,15 @@ class _Landing:
             places.append(_metres(placement.hydrant_at_m))
             places.append(self._keys_of("node", placement.hydrant_node))
         return places
+
+    def _valve_places(self) -> NDArray[np.float64]:
+        """Give places to the micrometre, as `place` measures them; INP files are finer."""
+        placement = self.placement
+        at_m = np.round(placement.valve_at_m, 6)
+        on_pipe = np.flatnonzero(placement.valve_pipe >= 0)
+        length_m = placement.pipe_length_m[placement.valve_pipe[on_pipe]]
+        at_m[on_pipe] = np.minimum(at_m[on_pipe], length_m)
+        return at_m
 
     def _ends(self, ends: NDArray[np.int32]) -> list[Callable[[NDArray[np.int64]], list[Any]]]:
         return [self._keys_of("node", ends[:, which]) for which in (0, 1)]
@@ -453,8 +462,10 @@ class _Landing:
             return 0
         names = self._columns(kind)
         values = ", ".join(f"{name} = s.{name}" for name in names)
-        was = ", ".join(_comparable("t", name) for name in names)
-        becomes = ", ".join(_comparable("s", name) for name in names)
+        # How a place is known makes no other network, and no file but an INP tells it.
+        compared = [name for name in names if name != '"is_place_given"']
+        was = ", ".join(_comparable("t", name) for name in compared)
+        becomes = ", ".join(_comparable("s", name) for name in compared)
         return self._run(
             f"UPDATE {kind} t SET {values}, changed_in = (SELECT note_network_edit(false, false))"  # noqa: S608
             f" FROM staged_{kind} s WHERE t.key = s.key"

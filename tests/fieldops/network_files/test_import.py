@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import wntr
 from sqlalchemy import text
 
 from fieldops import jobs
@@ -22,7 +24,6 @@ from tests.people import sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session, sessionmaker
@@ -70,6 +71,18 @@ def test_every_format_gives_the_same_network_back(
     assert everything(export_features(session)) == before
     customer = next(c for c in before["customer"] if c.id == "C2")
     assert customer.is_guessed  # type: ignore[attr-defined]
+
+
+def test_an_epanet_model_with_assumed_valves_comes_back_the_same(
+    session: Session, tmp_path: Path
+) -> None:
+    """Its valves' places are finer than a drawing's, which makes no other network."""
+    model = Path(wntr.__file__).parent / "library/networks/Net3.inp"
+    import_features(session, formats.read(model, valves="ends"), by="测试")
+    out = tmp_path / "net3.geojson"
+    formats.write(out, export_features(session))
+
+    assert service.is_unchanged(import_features(session, formats.read(out), by="测试"))
 
 
 def test_a_file_changes_only_what_it_holds(session: Session) -> None:
