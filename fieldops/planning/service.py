@@ -11,7 +11,7 @@ from fieldops.planning import queries
 from gis.criticality import Loss, find_segments, isolate_each, valve_losses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
     from sqlalchemy.orm import Session
@@ -116,6 +116,8 @@ def rank_pipes(session: Session) -> list[Row]:
     return sorted(rows, key=lambda row: (-row["properties_lost"], row["pipe"]))
 
 
+FINEST_DIGITS = 3
+"""Places along a pipe are told to the millimetre."""
 WEAK_SPOTS = {"segment": rank_segments, "valve": rank_valves, "pipe": rank_pipes}
 
 
@@ -179,10 +181,39 @@ def _name_segments(
     node_ids = queries.fetch_ids(session, "node", keys.tolist())
     for number, rows in lone.items():
         names[number] = min(node_ids[int(stored.keys.nodes[row])] for row in rows)
+    plain, later = [], []
     for name, places in firsts.items():
-        for first, number in sorted(places)[1:]:
-            names[number] = f"{name}@{blocks.part_start_m[first]:.1f}"
+        places.sort()
+        plain.append(places[0][1])
+        metres = _tell_apart([float(blocks.part_start_m[first]) for first, _ in places[1:]])
+        for (_, number), metre in zip(places[1:], metres, strict=True):
+            names[number] = f"{name}@{metre}"
+            later.append(number)
+    _count_repeated(names, [*plain, *later, *lone])
     return names
+
+
+def _tell_apart(metres: list[float], digits: int = 1) -> list[str]:
+    """Write metres with one digit, and as many more up to millimetres as part those that differ."""
+    texts = [f"{metre:.{digits}f}" for metre in metres]
+    for text in {text for text in texts if texts.count(text) > 1}:
+        alike = [at for at, one in enumerate(texts) if one == text]
+        if digits < FINEST_DIGITS and len({f"{metres[at]:.{FINEST_DIGITS}f}" for at in alike}) > 1:
+            finer = _tell_apart([metres[at] for at in alike], digits + 1)
+            for at, one in zip(alike, finer, strict=True):
+                texts[at] = one
+    return texts
+
+
+def _count_repeated(names: list[str | None], order: Iterable[int]) -> None:
+    """Add #2, #3, ... to names that stood before, in this order."""
+    taken: set[str | None] = set()
+    for number in order:
+        name, count = names[number], 1
+        while names[number] in taken:
+            count += 1
+            names[number] = f"{name}#{count}"
+        taken.add(names[number])
 
 
 def _losses(world: World, isolation: Isolation) -> Mapping[str, int | None]:

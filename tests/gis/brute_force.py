@@ -531,7 +531,7 @@ def segments(town: Town) -> list[set[Place]]:
     return found
 
 
-def segment_names(town: Town, found: list[set[Place]]) -> list[tuple[str, float | None]]:
+def segment_names(town: Town, found: list[set[Place]]) -> list[str]:
     """Name segments: first pipe or node, and the metre where the name alone is not enough."""
     firsts: list[tuple[str, int, float]] = []
     for segment in found:
@@ -541,8 +541,23 @@ def segment_names(town: Town, found: list[set[Place]]) -> list[tuple[str, float 
             firsts.append((pipes[0], int(part[2]), start_of(town, part)))
         else:
             firsts.append((min(str(place[1]) for place in segment), 0, 0.0))
-    lowest = {name: min(part for other, part, _ in firsts if other == name) for name, *_ in firsts}
-    return [(name, None if part == lowest[name] else metre) for name, part, metre in firsts]
+    return [_name_of(one, [other for other in firsts if other[0] == one[0]]) for one in firsts]
+
+
+def _name_of(one: tuple[str, int, float], alike: list[tuple[str, int, float]]) -> str:
+    """Give the metre as many digits as tell it from every other; count those at one place."""
+    name, part, metre = one
+    lowest = min(number for _, number, _ in alike)
+    if part == lowest:
+        return name
+    others = [each for each in alike if each[1] != lowest]
+    here = [number for _, number, at in others if f"{at:.3f}" == f"{metre:.3f}"]
+    elsewhere = [at for _, number, at in others if number not in here]
+    digits = next(
+        d for d in (1, 2, 3) if all(f"{at:.{d}f}" != f"{metre:.{d}f}" for at in elsewhere)
+    )
+    count = sum(1 for number in here if number <= part)
+    return f"{name}@{metre:.{digits}f}" + (f"#{count}" if count > 1 else "")
 
 
 def properties_lost(town: Town, broken: set[Place]) -> tuple[int, int | None]:
@@ -564,13 +579,13 @@ def weak_segments(town: Town) -> list[Json]:
     """Answer `weak-spots --by segment`, as far as it is about supply."""
     found = segments(town)
     rows = []
-    for segment, (name, metre) in zip(found, segment_names(town, found), strict=True):
+    for segment, name in zip(found, segment_names(town, found), strict=True):
         one = work_out(town, segment)
         shut_off, cut_off = properties_lost(town, segment)
         lost = losses(town, one)
         rows.append(
             {
-                "segment": (name, metre),
+                "segment": name,
                 "pipes": pipes_in(segment),
                 "valves": sorted(link.id for link in [*one.to_close, *one.optional]),
                 "length_m": sum((length_of(town, p) for p in segment if p[0] == "part"), start=0.0),

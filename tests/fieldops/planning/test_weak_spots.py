@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from fieldops.planning.service import rank_pipes, rank_segments, rank_valves
 from tests.fieldops.outages.towns import Town, street
 
@@ -39,6 +41,39 @@ def test_parts_of_one_pipe_are_told_apart_by_the_metre(session: Session) -> None
     names = {row["segment"] for row in rank_segments(session)}
 
     assert {"P1", "P1@55.6", "P1@80.0"} <= names
+
+
+@pytest.mark.parametrize(
+    ("metres", "expected"),
+    [
+        ([55.6, 55.6], ["P1@55.6", "P1@55.6#2"]),
+        ([55.6, 55.6, 55.6], ["P1@55.6", "P1@55.6#2", "P1@55.6#3"]),
+        ([55.60, 55.62, 80], ["P1@55.60", "P1@55.62", "P1@80.0"]),
+        ([55.612, 55.614, 55.64], ["P1@55.612", "P1@55.614", "P1@55.64"]),
+        ([55.61, 55.61, 55.64], ["P1@55.61", "P1@55.61#2", "P1@55.64"]),
+    ],
+)
+def test_no_two_segments_have_the_same_name(
+    session: Session, metres: list[float], expected: list[str]
+) -> None:
+    """Valves centimetres apart need more digits, valves at one place a number."""
+    town = Town().pipe("P1", "AB").source("S1", "A")
+    for number, at_m in enumerate(metres):
+        town.valve(f"V{number}", "P1", at_m)
+    town.plant(session)
+
+    names = sorted(row["segment"] for row in rank_segments(session) if row["pipes"])
+    assert names == ["P1", *expected]
+
+
+def test_a_node_named_like_a_pipe_gets_a_number(session: Session) -> None:
+    """Ids are unique within a kind only."""
+    town = Town().pipe("B", "AB").pipe("P2", "BC").valve("V1", "B", 100).valve("V2", "P2", 0)
+    town.source("S1", "A").plant(session)
+
+    names = {row["segment"]: row["pipes"] for row in rank_segments(session)}
+    assert names["B"] == ["B"]
+    assert names["B#2"] == []
 
 
 def test_a_segment_without_a_pipe_is_named_by_its_node(session: Session) -> None:
