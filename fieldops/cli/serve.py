@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from flask_babel import gettext as _
 
 from fieldops.cli import open_sessions
 from fieldops.cli.supervision import Supervisor, find_supervisor, stop_supervisor
-from fieldops.embedded_postgres import Cluster
+from fieldops.embedded_postgres import PATIENCE_S, Cluster
 from fieldops.errors import FieldopsError
 from fieldops.settings import Settings
 
@@ -47,7 +48,7 @@ def serve(
         FIELDOPS_HOME=str(settings.home), FIELDOPS_HOST=settings.host, PORT=str(settings.port)
     )
     with Supervisor(settings, cert, key) as supervised:
-        open_sessions(settings).kw["bind"].dispose()
+        wait_for_database(settings)
         if settings.is_demo or sample:
             prepare(settings, sample)
         supervised.run(lambda url: click.echo(_("fieldops serves at %(url)s", url=url)))
@@ -89,6 +90,22 @@ def prepare(settings: Settings, sample: Path | None) -> None:
     sessions.kw["bind"].dispose()
     if sample and is_empty:
         fieldops.main(["import", str(sample)], standalone_mode=False)
+
+
+def wait_for_database(settings: Settings) -> None:
+    """Bring the database up to date; one of somebody else's may still be starting."""
+    from sqlalchemy.exc import OperationalError
+
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            open_sessions(settings).kw["bind"].dispose()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+        else:
+            return
 
 
 def refuse_taken_port(host: str, port: int) -> None:
