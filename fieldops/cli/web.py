@@ -33,3 +33,21 @@ forwarded_allow_ips = ""
 def post_fork(_server: Arbiter, _worker: Worker) -> None:
     """Leave no worker behind if gunicorn itself is killed."""
     die_with_parent()
+
+
+def post_worker_init(worker: Worker) -> None:
+    """Get the first answer ready while the first visitor's page still loads."""
+    Thread(target=_warm_up, args=(worker.app.callable,), daemon=True).start()
+
+
+def _warm_up(app: Flask) -> None:
+    from fieldops import db
+    from fieldops.outages.service import warm_up
+
+    with app.app_context():
+        try:
+            with db.transaction() as session:
+                warm_up(session, dt.datetime.now(dt.UTC))
+        except Exception:
+            # The first question will meet the same fault and answer it in words.
+            logging.getLogger(__name__).exception("The network could not be read in advance")
