@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gis.isolation import Isolation
     from gis.network import Codes, Flags, Numbers, Rows
+    from gis.timeline import Timeline
     from gis.world import World
 
 
@@ -174,3 +175,31 @@ def premises_intervals(
     with np.errstate(divide="ignore", invalid="ignore"):
         lasts = np.where(tank_m3 > 0, tank_m3 / draw_m3_h, 0.0)
     return premises, off, off + lasts, back
+
+
+def intervals_of_job(
+    world: World, isolation: Isolation, timeline: Timeline
+) -> tuple[Rows, Numbers, Numbers, Numbers]:
+    """
+    Give every premises its interval by the middle forecast of a job.
+
+    Parameters
+    ----------
+    world, isolation
+        The network, and the effect of the break on it.
+    timeline
+        The job: pumps are stopped with the first valve and run again with the last.
+
+    Returns
+    -------
+    premises, mains_off_h, tap_dry_h, restored_h
+        As of `premises_intervals`.
+    """
+    pumps = isolation.pumps_to_stop
+    first = timeline.closed[0].p50 if timeline.closed else timeline.water_stopped.p50
+    last = timeline.restored.p50
+    devices = np.concatenate([np.array(timeline.order, dtype=np.int32), pumps])
+    closed = np.array([one.p50 for one in timeline.closed] + [first] * pumps.size)
+    reopened = np.array([one.p50 for one in timeline.reopened] + [last] * pumps.size)
+    lost, regained = block_intervals(world, isolation, devices, closed, reopened)
+    return premises_intervals(world, isolation, lost, regained)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from fieldops.outages.service import Moments, OutageAnswer, Question
+    from fieldops.outage_questions.service import Question
+    from fieldops.outage_times.service import Moments
+    from fieldops.outages.service import OutageAnswer
 
 EXIT_CODE_OF_FAULTS = 2
 MOST_NAMED = 12
@@ -48,7 +50,7 @@ FROM_STDIN = ("-",)
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Write a PDF.")
 def outage(**options: Any) -> None:  # noqa: ANN401 - what click gives
     """Tell who loses supply if something breaks, and which valves to close."""
-    from fieldops.outages.service import Question
+    from fieldops.outage_questions.service import Question
 
     question = Question(
         pipes=_pair(options["pipes"], options["at_m"]),
@@ -200,7 +202,7 @@ def _say_valves(answer: OutageAnswer) -> Iterator[str]:
             facts.append(_("closes clockwise"))
         elif device.closes == "anticlockwise":
             facts.append(_("closes anticlockwise"))
-        closed = _clock(step.closed.p50, answer.water_stopped.p50)
+        closed = _clock(step.closed.p50, answer.steps[-1].closed.p50)
         facts.append(_("closed about %(time)s", time=closed))
         yield f"  {step.number:>3}  {device.id}  {', '.join(facts)}"
     if effect.pumps_to_stop:
@@ -262,7 +264,9 @@ def _say_remarks(answer: OutageAnswer) -> Iterator[str]:
         yield f"  - {said}"
 
 
-def _say_moments(moments: Moments) -> str:
+def _say_moments(moments: Moments | None) -> str:
+    if moments is None:
+        return str(_("does not apply: the pipe is closed"))
     said = _(
         "about %(p50)s (from %(p10)s to %(p90)s)",
         p50=_clock(moments.p50),

@@ -18,8 +18,9 @@ from jinja2 import Environment, FileSystemLoader
 
 from fieldops.errors import FieldopsError
 from fieldops.isolation_plans import queries
+from fieldops.outage_questions.service import PARTS_A_PIPE
 from fieldops.outages.forms import as_json, clock, remark_texts, utc
-from fieldops.outages.service import PARTS_A_PIPE, preview_outage
+from fieldops.outages.service import preview_outage
 from gis.lines import Lines
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from fieldops.isolation_plans.queries import Box, DrawnPipe, Line
-    from fieldops.outages.service import Interval, OutageAnswer, Question
+    from fieldops.outage_questions.service import Question
+    from fieldops.outage_times.service import Interval
+    from fieldops.outages.service import OutageAnswer
 
 MOST_FEATURES = 20_000
 """A browser draws so many without losing its breath."""

@@ -66,6 +66,7 @@ WORDS = {
     "times": _l("Times"),
     "stage.water_stopped": _l("Water stopped"),
     "stage.restored": _l("Supply restored"),
+    "no-stage": _l("does not apply: the pipe is closed"),
     "likely-between": _l("8 of 10 cases: %(from)s to %(until)s"),
     "valves-to-close": _l("Valves to close, in order: %(n)s"),
     "no-valves": _l("No valve has to be closed."),

@@ -9,8 +9,9 @@ from flask import Blueprint, request
 
 from fieldops import access, db
 from fieldops.access import STAFF
+from fieldops.outage_reasons.service import explain_supply
 from fieldops.outages.forms import as_json, read_question
-from fieldops.outages.service import explain_supply, preview_outage
+from fieldops.outages.service import preview_outage
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue

@@ -12,14 +12,16 @@ from flask_babel import format_datetime, to_user_timezone
 from flask_babel import lazy_gettext as _l
 
 from fieldops.errors import FieldopsError
-from fieldops.outages.service import Question
+from fieldops.outage_questions.service import Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from werkzeug.datastructures import MultiDict
 
-    from fieldops.outages.service import Effect, Interval, Moments, OutageAnswer, Remark
+    from fieldops.outage_remarks.service import Remark
+    from fieldops.outage_times.service import Interval, Moments
+    from fieldops.outages.service import Effect, OutageAnswer
 
 Json = dict[str, Any]
 
@@ -258,7 +260,9 @@ def _effect(effect: Effect, *, with_customers: bool) -> Json:
     }
 
 
-def _moments(moments: Moments) -> Json:
+def _moments(moments: Moments | None) -> Json | None:
+    if moments is None:
+        return None
     return {"p10": utc(moments.p10), "p50": utc(moments.p50), "p90": utc(moments.p90)}
 
 

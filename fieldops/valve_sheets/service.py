@@ -32,8 +32,8 @@ from reportlab.platypus import (
 
 from fieldops.errors import FieldopsError
 from fieldops.isolation_plans.service import add_surroundings, box_of, draw_outage
+from fieldops.outage_reasons.service import preview_failures
 from fieldops.outages.forms import clock, remark_texts
-from fieldops.outages.service import preview_failures
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -43,8 +43,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from fieldops.isolation_plans.service import Drawing, Drawn
-    from fieldops.outages.queries import Device
-    from fieldops.outages.service import Failure, Moments, OutageAnswer, Question, ValveStep
+    from fieldops.outage_questions.queries import Device
+    from fieldops.outage_questions.service import Question
+    from fieldops.outage_reasons.service import Failure
+    from fieldops.outage_times.service import Moments, ValveStep
+    from fieldops.outages.service import OutageAnswer
 
 FONT = "NotoSansSC"
 FONT_FILE = Path(__file__).resolve().parents[1] / "static/vendor/NotoSansSC-Regular.ttf"
@@ -362,7 +365,9 @@ def _what(answer: OutageAnswer) -> str:
     return str(_("Break: %(what)s", what=", ".join(said)))
 
 
-def _span(moments: Moments, now: dt.datetime) -> str:
+def _span(moments: Moments | None, now: dt.datetime) -> str:
+    if moments is None:
+        return str(_("does not apply: the pipe is closed"))
     first, last = clock(moments.p10, moments.p50), clock(moments.p90, moments.p50)
     return f"{clock(moments.p50, now)} ({first} – {last})"  # noqa: RUF001 - a range
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask_babel import force_locale
 
+from fieldops.cli.outages import _as_text
 from fieldops.errors import FieldopsError
+from fieldops.outage_reasons.service import explain_supply, preview_failures
 from fieldops.outages.forms import as_json
-from fieldops.outages.service import Question, explain_supply, preview_failures, preview_outage
+from fieldops.outages.service import Question, preview_outage
 from tests.fieldops.outages.towns import Town, street
 
 if TYPE_CHECKING:
@@ -200,6 +202,27 @@ def test_a_closed_pipe_drains_alone(session: Session) -> None:
     assert answer["customers"]["properties"] == 0
     assert answer["customers"]["already_dry"] == 1
     assert codes(answer) == [("pipe-recorded-closed", "P9")]
+    assert answer["times"] == {"water_stopped": None, "restored": None}
+    told = "\n".join(_as_text(preview_outage(session, Question(pipes=[("P9", None)]), NOW), NOW))
+    assert told.count("does not apply: the pipe is closed") == 2
+
+
+def test_a_closed_pipe_beside_something_else_that_breaks_has_times(session: Session) -> None:
+    """There is water to stop then."""
+    street().pipe("P9", "Bb", status="closed").plant(session)
+
+    for more in ({"pipes": [("P9", None), ("P2", None)]}, {"nodes": ["C"]}, {"closed": ["V1"]}):
+        asked = Question(**{"pipes": [("P9", None)], **more})  # type: ignore[arg-type]
+        assert preview_outage(session, asked, NOW).water_stopped is not None
+
+
+def test_a_control_valve_closed_by_its_status_can_be_supposed_open(session: Session) -> None:
+    """It is proposed to open it, so the proposal can be tried."""
+    town = street().source("S2", "d")
+    town.control_valve("V8", "dD", isolates=True, status="closed").plant(session)
+
+    assert [one["valve"] for one in ask(session)["refeed"]] == ["V8"]
+    assert ask(session, opened=["V8"])["pipes_cut_off"] == []
 
 
 def test_a_whole_pipe_of_several_parts_says_so(session: Session) -> None:

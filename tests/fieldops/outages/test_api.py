@@ -161,6 +161,16 @@ def test_the_sheet_lists_valves_in_the_order_of_work(session: Session, get: Get)
     assert "138" not in text
 
 
+def test_plan_and_sheet_of_a_closed_pipe_have_no_times(session: Session, get: Get) -> None:
+    """It drains alone."""
+    street().pipe("P9", "Bb", status="closed").plant(session)
+    plan = get("/outages/plan.html?pipe=P9").get_data(as_text=True)
+    sheet = PdfReader(io.BytesIO(get("/outages/valve-sheet.pdf?pipe=P9").data)).pages[0]
+
+    assert plan.count("does not apply: the pipe is closed") == 2
+    assert sheet.extract_text().count("does not apply") == 2
+
+
 def test_a_sheet_of_many_valves_runs_over_pages(session: Session, get: Get) -> None:
     """Every page says which plan it is of."""
     town = Town().pipe("P0", "AB")

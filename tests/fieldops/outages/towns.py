@@ -46,6 +46,12 @@ class Town:
         named = {"start_node": ends[0], "end_node": ends[1]}
         return self._add("pump", name, "LineString", line, named)
 
+    def control_valve(self, name: str, ends: str, **more: Any) -> Town:  # noqa: ANN401
+        """Put a pressure reducing valve between two nodes."""
+        line = [PLACES[ends[0]], PLACES[ends[1]]]
+        named = {"start_node": ends[0], "end_node": ends[1], "type": "PRV", "position": "open"}
+        return self._add("control_valve", name, "LineString", line, {**named, **more})
+
     def source(self, name: str, node: str, **more: Any) -> Town:  # noqa: ANN401
         """Put works at a node."""
         kind = {"node": node, "type": "treatment_plant"}

@@ -163,7 +163,8 @@ function losses(plan) {
 function times(answer) {
   const rows = /** @type {const} */ (["water_stopped", "restored"]).flatMap((stage) => {
     const forecast = answer.times?.[stage];
-    if (!forecast?.p50) return [make("dt", {}, say(`stage.${stage}`)), make("dd", { "data-stage": stage }, say("unknown"))];
+    const none = answer.times && forecast === null ? "no-stage" : "unknown";
+    if (!forecast?.p50) return [make("dt", {}, say(`stage.${stage}`)), make("dd", { "data-stage": stage }, say(none))];
     return [make("dt", {}, say(`stage.${stage}`)), make("dd", { "data-stage": stage },
       make("time", { class: "likely", datetime: forecast.p50 }, tell(forecast.p50)),
       make("span", { class: "quiet" }, say("likely-between", { from: tell(forecast.p10), until: tell(forecast.p90) })))];

@@ -1,4 +1,4 @@
-"""SQL of outages: ids for keys and keys for ids, and what is written down about valves."""
+"""SQL of questions: ids for keys and keys for ids, and what is written down about valves."""
 
 from __future__ import annotations
 

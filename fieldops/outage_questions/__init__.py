@@ -1,0 +1,1 @@
+"""What somebody asks: what breaks, and what is different from the records."""

@@ -1,0 +1,1 @@
+"""Why somebody has water or none, and what if a valve of the plan does not close."""
