@@ -100,6 +100,11 @@ MESSAGES: dict[str, str] = {
         "The junction %(id)s has a negative demand (%(demand_m3_day)s m3 a day): water comes in"
         " there. It is not taken for a source; add one where it is."
     ),
+    "inp-lost": "%(count)s features of kind %(name)s have no place in an INP file and were left out.",
+    "inp-valves-as-pipes": "%(count)s isolation valves were written as short pipes.",
+    "inp-pump-power": "%(count)s pumps were written with 10 kW, for their curves are not known.",
+    "inp-customers-summed": "%(count)s customers were written as demand of the nearest nodes.",
+    "inp-renamed": "%(count)s ids were shortened or changed; EPANET allows 31 bytes without blanks.",
     # features
     "not-a-feature": "Feature number %(index)s is not a GeoJSON feature.",
     "kind-missing": "Feature number %(index)s (%(id)s) has no properties.kind.",

@@ -90,7 +90,7 @@ def write(path: str | Path, features: FeatureSet) -> list[Finding]:
         write_geojson(path, features)
         return []
     if ending == ".inp":
-        from gis.formats.epanet import write_epanet  # noqa: PLC0415
+        from gis.formats.epanet_writing import write_epanet  # noqa: PLC0415
 
         return write_epanet(path, features)
     from gis.formats.tables import write_geopackage, write_shapefile  # noqa: PLC0415

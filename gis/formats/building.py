@@ -24,11 +24,14 @@ class FormatError(ValueError):
     ----------
     report
         The findings that refuse it (`report.errors`), and the others made on the way.
+    features
+        Those that could be read, to be looked at and nothing else; None where nothing could.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, features: FeatureSet | None = None) -> None:
         """Speak through the first of the errors."""
         self.report = report
+        self.features = features
         errors = report.errors
         text = errors[0].text() if errors else "The file cannot be read."
         more = report.total("error") - 1
@@ -134,7 +137,7 @@ class Builder:
             and isinstance(points, list)
             and len(points) < 2
         ):
-            self._error("geometry-too-short", kind, identifier, index)
+            self._error("geometry-too-short", kind, identifier, index, at=points)
             return
         try:
             feature = _VALIDATORS[kind].validate_python(fields)
@@ -162,7 +165,7 @@ class Builder:
             )
         self.features.skipped = dict(self._skipped)
         if self.report.has_errors:
-            raise FormatError(self.report)
+            raise FormatError(self.report, self.features)
         self.features.remarks = self.report
         return self.features
 
@@ -220,9 +223,10 @@ class Builder:
         if name == _GEOMETRY:
             self._explain_geometry(kind, identifier, fields[_GEOMETRY], detail, index)
             return
+        points = fields[_GEOMETRY]
         if name == "id":
             code = "id-missing" if identifier is None else "id-wrong"
-            self._error(code, kind, identifier, index, value=show(identifier))
+            self._error(code, kind, identifier, index, at=points, value=show(identifier))
             return
         code, params = _explain_value(detail)
         self._error(
@@ -230,6 +234,7 @@ class Builder:
             kind,
             identifier,
             index,
+            at=points,
             property=FORMAT_NAMES.get(name, name),
             value=show(detail["input"]),
             **params,
@@ -245,7 +250,7 @@ class Builder:
             code = "geometry-too-short"
         elif points is None:
             code = "geometry-missing"
-        self._error(code, kind, identifier, index, value=show(detail["input"]))
+        self._error(code, kind, identifier, index, at=points, value=show(detail["input"]))
 
     def _refuse_shape(self, kind: str, identifier: object, shape: str | None, index: int) -> None:
         code = "geometry-missing" if shape is None else "geometry-type"
@@ -253,18 +258,39 @@ class Builder:
         self._error(code, kind, identifier, index, value=shape, expected=expected)
 
     def _error(
-        self, code: str, kind: str, identifier: object, index: int, **params: object
+        self,
+        code: str,
+        kind: str,
+        identifier: object,
+        index: int,
+        at: object = None,
+        **params: object,
     ) -> None:
+        lon, lat = _first_place(at)
         self.report.add(
             Finding(
                 code=code,
                 severity="error",
                 kind=kind,
                 id=_word(identifier),
+                lon=lon,
+                lat=lat,
                 index=index,
                 params=params,
             )
         )
+
+
+def _first_place(points: object) -> tuple[float, float] | tuple[None, None]:
+    """Find where to look for a feature that is drawn, if only in part."""
+    for point in points[:100] if isinstance(points, list) else ():
+        if not isinstance(point, list | tuple) or len(point) < 2:
+            continue
+        lon, lat = point[0], point[1]
+        are_numbers = type(lon) in {int, float} and type(lat) in {int, float}
+        if are_numbers and abs(lon) <= 180 and abs(lat) <= 90:
+            return float(lon), float(lat)
+    return None, None
 
 
 def _word(value: object) -> str:
