@@ -116,6 +116,7 @@ class PgRouting:
         """Copy the graph into tables of their own."""
         self.connection = connection
         self.premises = network.premises_count
+        connection.execute(_DROP)
         connection.execute(_TABLES)
         is_device = (joints.pipe < 0) & joints.passes
         edges = np.flatnonzero(is_device)
@@ -162,9 +163,14 @@ class PgRouting:
         ring = frozenset(row[1] for row in rows if row[0] == "ring")
         return Answer(ring, frozenset(row[1] for row in rows if row[0] == "lost"))
 
+    def drop(self) -> None:
+        """Take the tables away again."""
+        self.connection.execute(_DROP)
+
+
+_DROP = "DROP TABLE IF EXISTS peer_edge, peer_pipe, peer_feed, peer_supplied"
 
 _TABLES = """
-DROP TABLE IF EXISTS peer_edge, peer_pipe, peer_feed, peer_supplied;
 CREATE TABLE peer_edge (id bigint, source bigint, target bigint, cost float8, reverse_cost float8,
     is_closable boolean, device integer);
 CREATE TABLE peer_pipe (pipe integer, joint bigint);
