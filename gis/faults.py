@@ -43,15 +43,15 @@ def report_faults(placement: Placement, lines: Lines, index: LineIndex, *, snap_
     ).astype(np.int64)
     if (links < 0).any():
         return  # unknown references have been told; no graph can be made
-    loose = _report_dangling(placement, links)
+    _report_dangling(placement, links)
     _report_islands(placement, links)
     if placement.pipes:
-        touching = _report_ends_on_pipes(placement, lines, index, loose, snap_m)
+        touching = _report_ends_on_pipes(placement, lines, index, snap_m)
         _report_crossings(placement, lines, index, touching, snap_m)
 
 
-def _report_dangling(placement: Placement, links: Rows) -> NDArray[np.bool_]:
-    """Tell of pipes' ends whose node nothing else is joined to. Gives those nodes."""
+def _report_dangling(placement: Placement, links: Rows) -> None:
+    """Tell of pipes' ends whose node nothing else is joined to, and of nodes alone."""
     count = len(placement.nodes)
     degree = np.bincount(links.ravel(), minlength=count)
     served = np.zeros(count, dtype=bool)
@@ -80,7 +80,6 @@ def _report_dangling(placement: Placement, links: Rows) -> NDArray[np.bool_]:
         placement.report.add(
             Finding(code="node-alone", severity="wrong", kind="node", id=node, lon=lon, lat=lat)
         )
-    return loose
 
 
 def _report_islands(placement: Placement, links: Rows) -> None:
@@ -130,7 +129,7 @@ def _customers_by_island(placement: Placement, label: NDArray[np.int32], islands
 
 
 def _report_ends_on_pipes(
-    placement: Placement, lines: Lines, index: LineIndex, loose: NDArray[np.bool_], snap_m: float
+    placement: Placement, lines: Lines, index: LineIndex, snap_m: float
 ) -> set[tuple[int, int]]:
     """Tell of pipes' ends that lie on the middle of another pipe. Gives those pairs of pipes."""
     node, first = np.unique(placement.pipe_ends.T.ravel(), return_index=True)

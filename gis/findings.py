@@ -72,7 +72,8 @@ MESSAGES: dict[str, str] = {
         "The %(kind)s %(id)s (line %(line)s) has %(value)s where a number must stand."
     ),
     "inp-no-such-node": (
-        "The %(kind)s %(id)s (line %(line)s) names the node %(value)s, which the file does not have."
+        "The %(kind)s %(id)s (line %(line)s) names the node %(value)s, which the file does not"
+        " have."
     ),
     "inp-no-such-link": (
         "The %(section)s section (line %(line)s) names the link %(id)s, which the file does not"
@@ -100,11 +101,15 @@ MESSAGES: dict[str, str] = {
         "The junction %(id)s has a negative demand (%(demand_m3_day)s m3 a day): water comes in"
         " there. It is not taken for a source; add one where it is."
     ),
-    "inp-lost": "%(count)s features of kind %(name)s have no place in an INP file and were left out.",
+    "inp-lost": (
+        "%(count)s features of kind %(name)s have no place in an INP file and were left out."
+    ),
     "inp-valves-as-pipes": "%(count)s isolation valves were written as short pipes.",
     "inp-pump-power": "%(count)s pumps were written with 10 kW, for their curves are not known.",
     "inp-customers-summed": "%(count)s customers were written as demand of the nearest nodes.",
-    "inp-renamed": "%(count)s ids were shortened or changed; EPANET allows 31 bytes without blanks.",
+    "inp-renamed": (
+        "%(count)s ids were shortened or changed; EPANET allows 31 bytes without blanks."
+    ),
     # features
     "not-a-feature": "Feature number %(index)s is not a GeoJSON feature.",
     "kind-missing": "Feature number %(index)s (%(id)s) has no properties.kind.",
@@ -151,12 +156,14 @@ MESSAGES: dict[str, str] = {
         "The %(kind)s %(id)s lies at %(value)s; a longitude is within 180 and a latitude within 90"
         " degrees. Where these are metres, name their coordinate system with --crs."
     ),
-    # topology: guessed
+    # what topology guesses
     "end-snapped": (
         "The %(end)s of %(kind)s %(id)s was joined to node %(node)s, %(distance_m)s m away."
     ),
     "node-made": "Node %(id)s was made where %(ends)s ends lie without a node.",
-    "node-implied": "Node %(id)s is drawn by nothing but the %(by)s of that name; it was made there.",
+    "node-implied": (
+        "Node %(id)s is drawn by nothing but the %(by)s of that name; it was made there."
+    ),
     "valve-pipe-nearest": (
         "The valve %(id)s names no pipe; it was put on pipe %(pipe)s, %(distance_m)s m away."
     ),
@@ -174,7 +181,7 @@ MESSAGES: dict[str, str] = {
     "pipe-turned": (
         "The pipe %(id)s is drawn from its end node to its start node; its line was turned round."
     ),
-    # topology: wrong
+    # what it finds wrong
     "end-dangling": "The %(end)s of %(kind)s %(id)s joins nothing (node %(node)s).",
     "end-on-pipe": (
         "The %(end)s of %(kind)s %(id)s lies on the middle of pipe %(pipe)s and is not joined to"
@@ -206,7 +213,7 @@ MESSAGES: dict[str, str] = {
         " tell them apart."
     ),
     "pipe-and-node": "The %(kind)s %(id)s names a pipe and a node; the pipe is used.",
-    # topology: error
+    # what it refuses
     "id-twice": (
         "The id %(id)s stands on %(count)s different features of kind %(kind)s; give each its own."
     ),

@@ -22,7 +22,7 @@ _WGS84 = Geod(ellps="WGS84")
 _AXIS_M = _WGS84.a
 _E2 = _WGS84.es
 _LONG_M = 2_000.0
-"""Up to here a degree's local length is true to some micrometres; beyond, the geodesic is solved."""
+"""Up to here local lengths of a degree are true to micrometres; beyond, geodesics are solved."""
 _CHUNK = 4_000_000
 _FLATTEST = 89.9
 
@@ -59,7 +59,7 @@ def distances_m(lon: Numbers, lat: Numbers, to_lon: Numbers, to_lat: Numbers) ->
 
 
 def geocentric_m(lon: Numbers, lat: Numbers) -> Numbers:
-    """Give points as (x, y, z) in metres from the earth's middle: near is near in it. Shape (n, 3)."""
+    """Give points as (x, y, z), metres from the earth's middle: near is near. Shape (n, 3)."""
     phi, lam = np.radians(lat), np.radians(lon)
     radius = _AXIS_M / np.sqrt(1.0 - _E2 * np.sin(phi) ** 2)
     return np.column_stack(
@@ -240,7 +240,7 @@ class LineIndex:
         self.lines = lines
         self.vertex = vertex
         self.line = line
-        self._pieces = shapely.linestrings(pairs)
+        self._pieces: NDArray[np.object_] = np.asarray(shapely.linestrings(pairs))
         self._tree = shapely.STRtree(self._pieces)
 
     def near(self, lon: Numbers, lat: Numbers, within_m: float) -> tuple[Rows, Rows, Numbers]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +11,6 @@ from gis.network import NONE, DeviceFacts, DeviceKind, Network, Operability, Pos
 from gis.segments import snap_places
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from gis.features import (
@@ -139,12 +137,15 @@ def network_of(placement: Placement) -> tuple[Network, NetworkIds]:
         raise PlacementError(str(placement.report.errors[0]))
     placed = np.flatnonzero((placement.valve_pipe >= 0) | (placement.valve_ends[:, 0] >= 0))
     ids = _ids(placement, placed.tolist())
-    network = Network(
-        node_count=len(placement.nodes),
+    columns: dict[str, Any] = {
         **_pipes(placement),
         **_devices(placement, placed.astype(np.int32), ids.devices),
         **_sources(placement),
         **_premises(placement),
+    }
+    network = Network(
+        node_count=len(placement.nodes),
+        **columns,
         hydrant_pipe=placement.hydrant_pipe,
         hydrant_at_m=placement.hydrant_at_m,
         hydrant_node=placement.hydrant_node,
@@ -179,9 +180,6 @@ def cuts_m(
 
 
 def _ids(placement: Placement, placed: list[int]) -> NetworkIds:
-    def ids(features: Sequence[NodeFeature | PipeFeature | SourceFeature]) -> list[str]:
-        return [feature.id for feature in features]
-
     valves = [placement.valves[row].id for row in placed]
     pumps = [pump.id for pump in placement.pumps]
     control_valves = [valve.id for valve in placement.control_valves]
@@ -215,13 +213,17 @@ def _pipes(placement: Placement) -> dict[str, Rows | Numbers | Flags]:
 def _devices(placement: Placement, placed: Rows, ids: list[str]) -> dict[str, object]:
     valves = [placement.valves[row] for row in placed.tolist()]
     pumps, control_valves = placement.pumps, placement.control_valves
-    switched = [*pumps, *control_valves]
+    switched: list[PumpFeature | ControlValveFeature] = [*pumps, *control_valves]
     kinds = [DeviceKind.VALVE] * len(valves) + [DeviceKind.PUMP] * len(pumps)
     kinds += [
         DeviceKind.ISOLATING_CONTROL_VALVE if valve.isolates else DeviceKind.CONTROL_VALVE
         for valve in control_valves
     ]
-    manned = [*valves, *(None for _ in pumps), *control_valves]
+    manned: list[ValveFeature | ControlValveFeature | None] = [
+        *valves,
+        *(None for _ in pumps),
+        *control_valves,
+    ]
     rank = np.empty(len(ids), dtype=np.int32)
     rank[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids), dtype=np.int32)
     nowhere = np.full(len(switched), NONE, dtype=np.int32)

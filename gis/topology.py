@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         SourceFeature,
         ValveFeature,
     )
+    from gis.findings import Severity
 
     Rows = NDArray[np.int64]
     Numbers = NDArray[np.float64]
@@ -199,7 +200,8 @@ class _Placing:
         Supply models know a reservoir or a hydrant as a node of its own; pipes
         then end at it by its name.
         """
-        for feature in (*self.sources, *self.hydrants):
+        named: list[SourceFeature | HydrantFeature] = [*self.sources, *self.hydrants]
+        for feature in named:
             name = feature.node
             if name is None or name in self.node_rows or name != feature.id:
                 continue
@@ -261,9 +263,7 @@ class _Placing:
         if not len(lon):
             return
         far = self._far_ends(ends, lon, lat)
-        both = far.reshape(-1, 2).all(axis=1)
-        both[len(self.pipes) :] = False
-        turned = np.flatnonzero(both)
+        turned = np.flatnonzero(far.reshape(-1, 2)[: len(self.pipes)].all(axis=1))
         if len(turned):
             swapped = ends.node.reshape(-1, 2)[turned][:, ::-1]
             places = [array.reshape(-1, 2)[turned] for array in (ends.lon, ends.lat)]
@@ -279,8 +279,8 @@ class _Placing:
             far = self._far_ends(ends, lon, lat)
         given = np.flatnonzero(far)
         at = ends.node[given]
-        gaps = distances_m(ends.lon[given], ends.lat[given], lon[at], lat[at])
-        for row, gap in zip(given.tolist(), gaps.tolist(), strict=True):
+        distance = distances_m(ends.lon[given], ends.lat[given], lon[at], lat[at])
+        for row, gap in zip(given.tolist(), distance.tolist(), strict=True):
             self._say_end("end-far-from-node", "wrong", ends, row, gap)
 
     def _far_ends(self, ends: _Ends, lon: Numbers, lat: Numbers) -> NDArray[np.bool_]:
@@ -297,7 +297,10 @@ class _Placing:
         tree = cKDTree(geocentric_m(node_lon, node_lat))
         points = geocentric_m(lon, lat)
         reach = within_m if np.isfinite(within_m) else np.inf
-        gap, found = tree.query(points, k=2, distance_upper_bound=reach + _EXACT_M)
+        gap, found = (
+            np.asarray(part)
+            for part in tree.query(points, k=2, distance_upper_bound=reach + _EXACT_M)
+        )
         distance, row = gap[:, 0], np.where(gap[:, 0] <= reach + _SAME_M, found[:, 0], -1)
         tied = np.flatnonzero((row >= 0) & (gap[:, 1] <= gap[:, 0] + _SAME_M))
         for at in tied.tolist():
@@ -351,7 +354,7 @@ class _Placing:
             if gap > _EXACT_M:
                 self._say_end("end-snapped", "guessed", ends, row, gap)
 
-    def _say_end(self, code: str, severity: Any, ends: _Ends, row: int, gap: float) -> None:  # noqa: ANN401
+    def _say_end(self, code: str, severity: Severity, ends: _Ends, row: int, gap: float) -> None:
         if not self.report.has_room(severity, code):
             self.report.count(severity, code, 1)
             return
@@ -435,7 +438,7 @@ class _Placing:
         return pipe, at_m
 
     def _known_pipes(self, features: Sequence[ValveFeature | HydrantFeature]) -> Rows:
-        """Give the row of the pipe that each names: -1 none; a name that is not there is an error."""
+        """Give the row of the pipe that each names, -1 for none; an unknown name is an error."""
         found = np.array(
             [-1 if f.pipe is None else self.pipe_rows.get(f.pipe, -2) for f in features],
             dtype=np.int64,
@@ -628,10 +631,10 @@ class _Placing:
             valve.is_position_assumed = valve.position is None
             if valve.is_position_assumed:
                 self._say("position-assumed", valve, severity="guessed")
-        for valve in self.control_valves:
-            valve.is_position_assumed = valve.isolates and valve.position is None
-            if valve.is_position_assumed:
-                self._say("position-assumed", valve, severity="guessed")
+        for control in self.control_valves:
+            control.is_position_assumed = control.isolates and control.position is None
+            if control.is_position_assumed:
+                self._say("position-assumed", control, severity="guessed")
 
     # --- saying it ---
 
@@ -640,7 +643,7 @@ class _Placing:
         code: str,
         feature: Feature,
         *,
-        severity: Any = "wrong",
+        severity: Severity = "wrong",
         **params: object,
     ) -> None:
         if not self.report.has_room(severity, code):
@@ -663,9 +666,9 @@ class _Placing:
     def _say_nearest(
         self,
         code: str,
-        feature: Any,
+        feature: Feature,
         distance: float,
-        severity: str = "guessed",
+        severity: Severity = "guessed",
     ) -> None:
         self._say(
             code,

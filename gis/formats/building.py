@@ -111,38 +111,27 @@ class Builder:
             self._skip(kind, properties, index)
             return
         assert isinstance(kind, str)  # noqa: S101
-        fields: dict[str, Any] = properties
-        identifier = fields.get("id")
-        unknown = fields.keys() - known
-        unknown.discard("id")
-        if unknown:
-            fields["extra"] = {name: fields.pop(name) for name in sorted(unknown)}
-        for name, python in RENAMED.items():
-            if name in fields:
-                fields[python] = fields.pop(name)
-        if "feeds" in fields:
-            fields["feeds"] = _bare_feeds(fields["feeds"])
+        identifier = properties.get("id")
         if shape not in _SHAPES[kind]:
             shape, coordinates = _unwrap(shape, coordinates)
             if shape not in _SHAPES[kind]:
                 self._refuse_shape(kind, identifier, shape, index)
                 return
         points = [coordinates] if shape == "Point" else coordinates
-        if self._transformer is not None:
-            points = self._to_wgs84(points)
-        fields[_GEOMETRY] = points
         if (
             kind == "valve"
             and shape == "LineString"
             and isinstance(points, list)
-            and len(points) < 2
+            and not points[1:]
         ):
-            self._error("geometry-too-short", kind, identifier, index, at=points)
+            self._error("geometry-too-short", kind, identifier, index)
             return
+        _sort_out(properties, known)
+        properties[_GEOMETRY] = points if self._transformer is None else self._to_wgs84(points)
         try:
-            feature = _VALIDATORS[kind].validate_python(fields)
+            feature = _VALIDATORS[kind].validate_python(properties)
         except ValidationError:
-            self._add_mended(kind, fields, index)
+            self._add_mended(kind, properties, index)
         else:
             self._lists[kind].append(feature)
 
@@ -188,13 +177,15 @@ class Builder:
         assert self._transformer is not None  # noqa: S101
         try:
             pairs = [(float(point[0]), float(point[1])) for point in points]
-            lons, lats = self._transformer.transform(*zip(*pairs, strict=True))
+            lons, lats = self._transformer.transform(
+                [lon for lon, _ in pairs], [lat for _, lat in pairs]
+            )
         except (TypeError, ValueError, IndexError):
             return points  # the check of the coordinates says what is wrong
         return list(zip(lons, lats, strict=True))
 
     def _add_mended(self, kind: str, fields: dict[str, Any], index: int) -> None:
-        """Try again without what is merely another way to write the same, else say what is wrong."""
+        """Try again without what is merely another way to write it, else say what is wrong."""
         was_number = _mend(fields)
         try:
             feature = _VALIDATORS[kind].validate_python(fields)
@@ -291,6 +282,19 @@ def _first_place(points: object) -> tuple[float, float] | tuple[None, None]:
         if are_numbers and abs(lon) <= 180 and abs(lat) <= 90:
             return float(lon), float(lat)
     return None, None
+
+
+def _sort_out(properties: dict[str, Any], known: frozenset[str]) -> None:
+    """Put what the format does not know into `extra`, and the rest under Python's names."""
+    unknown = properties.keys() - known
+    unknown.discard("id")
+    if unknown:
+        properties["extra"] = {name: properties.pop(name) for name in sorted(unknown)}
+    for name, python in RENAMED.items():
+        if name in properties:
+            properties[python] = properties.pop(name)
+    if "feeds" in properties:
+        properties["feeds"] = _bare_feeds(properties["feeds"])
 
 
 def _word(value: object) -> str:

@@ -141,7 +141,7 @@ def _split(text: str) -> tuple[Sections, str]:
 
 def _section_name(header: str) -> str:
     """Complete a name as EPANET does, which looks at its first letters only."""
-    word = header[1:].split("]")[0].strip().upper()
+    word = header[1:].split("]", 1)[0].strip().upper()
     names = (*_READ, *_ALSO_KEPT, *_CONTROLS)
     if len(word) < 4:
         return word
@@ -465,10 +465,10 @@ class _Reading:
     def _add_pipe(
         self,
         name: str,
-        pipe: Any,
+        pipe: Any,  # noqa: ANN401
         line: list[Point],
         status: str,
-        ends: dict[str, str],  # noqa: ANN401
+        ends: dict[str, str],
     ) -> None:
         self._add(
             "pipe",

@@ -303,8 +303,9 @@ class _Writing:
 
 def _number(extra: dict[str, Any], name: str, default: float) -> float:
     value = extra.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else default
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    return float(value) if math.isfinite(value) else default
 
 
 def _word(cell: object) -> str:

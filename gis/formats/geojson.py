@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _STEP = 10_000
 _WGS84_NAMES = ("crs84", "4326", "wgs84", "wgs 84", "4490")
 _UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_NOTHING = object()
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -196,26 +197,8 @@ def _refuse_other_crs(crs: object) -> None:
 
 def _take(builder: Builder, raw: bytes, index: int) -> None:
     """Hand one feature to the builder, or say why it is none."""
-    try:
-        feature = _ANYTHING.decode(raw)
-    except UnicodeDecodeError:
-        kind, identifier = _name_of(raw)
-        builder.fail("json-encoding", index, kind, identifier)
-        return
-    except msgspec.ValidationError:
-        kind, identifier = _name_of(raw)
-        builder.fail(
-            "property-out-of-range",
-            index,
-            kind,
-            identifier,
-            property="?",
-            value="?",
-            limit="< 1e308",
-        )
-        return
-    except RecursionError:
-        builder.fail("json-too-deep", index, near=str(index))
+    feature = _decode(builder, raw, index)
+    if feature is _NOTHING:
         return
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
         builder.fail("not-a-feature", index)
@@ -225,22 +208,44 @@ def _take(builder: Builder, raw: bytes, index: int) -> None:
         builder.fail("kind-missing", index, "", feature.get("id"))
         return
     geometry = feature.get("geometry")
-    is_drawn = isinstance(geometry, dict)
-    members = len(feature) + len(properties) + (len(geometry) if is_drawn else 0)
-    if raw.count(b'":') != members:
+    drawing: dict[str, Any] = geometry if isinstance(geometry, dict) else {}
+    if raw.count(b'":') != len(feature) + len(properties) + len(drawing):
         twice = _key_twice(raw)
         if twice is not None:
-            builder.fail(
-                "key-twice", index, properties.get("kind"), properties.get("id"), property=twice
-            )
+            name = (properties.get("kind"), properties.get("id"))
+            builder.fail("key-twice", index, *name, property=twice)
             return
     if b"\\u" in raw and _is_unkeepable(raw):
         builder.fail("text-wrong", index, properties.get("kind"), properties.get("id"))
         return
-    kind = properties.pop("kind", None)
-    shape = geometry.get("type") if is_drawn else None
-    coordinates = geometry.get("coordinates") if is_drawn else None
-    builder.add(kind, properties, shape if isinstance(shape, str) else None, coordinates, index)
+    shape = drawing.get("type")
+    builder.add(
+        properties.pop("kind", None),
+        properties,
+        shape if isinstance(shape, str) else None,
+        drawing.get("coordinates"),
+        index,
+    )
+
+
+def _decode(builder: Builder, raw: bytes, index: int) -> Any:  # noqa: ANN401  # whatever it holds
+    """Decode one feature; nothing where that failed and was told."""
+    try:
+        return _ANYTHING.decode(raw)
+    except UnicodeDecodeError:
+        builder.fail("json-encoding", index, *_name_of(raw))
+    except RecursionError:
+        builder.fail("json-too-deep", index, near=str(index))
+    except msgspec.ValidationError:  # the only one without a type to hold against: a huge number
+        builder.fail(
+            "property-out-of-range",
+            index,
+            *_name_of(raw),
+            property="?",
+            value="?",
+            limit="< 1e308",
+        )
+    return _NOTHING
 
 
 def _name_of(raw: bytes) -> tuple[str, str]:
