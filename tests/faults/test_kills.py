@@ -68,13 +68,13 @@ def wait_until(happens: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
-def start(home: Path) -> Served:
+def start(home: Path, log_name: str = "serve.log") -> Served:
     """Start `fieldops serve` on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FIELDOPS_")}
-    with (home.parent / "serve.log").open("ab") as log:
+    with (home.parent / log_name).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", "from fieldops.cli import main; main()", "serve"],
             env=environment | {"FIELDOPS_HOME": str(home), "PORT": str(port)},
@@ -139,9 +139,9 @@ def test_the_worker_does_what_is_queued(served: Served) -> None:
 
 def test_a_home_is_served_once(served: Served) -> None:
     """Whoever comes second is told who was first, and changes nothing."""
-    second = start(served.home)
+    second = start(served.home, "second.log")
     assert second.process.wait(30) == 2
-    log = (served.home.parent / "serve.log").read_text()
+    log = (served.home.parent / "second.log").read_text()
     assert str(served.process.pid) in log
     assert "Traceback" not in log
     assert served.is_healthy()
