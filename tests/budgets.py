@@ -35,10 +35,11 @@ BUDGETS: dict[str, int] = {
     "network_api.show_valve": 5,
     "network_api.change_facts": 9,
     "network_files.list_imports": 3,
-    "network_files.send_file": 5,
+    "network_files.receive_file": 5,
     "network_files.show_import": 3,
     "network_files.confirm": 6,
     "network_files.show_findings": 3,
     "network_files.show_preview": 3,
+    "network_files.show_file": 3,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""

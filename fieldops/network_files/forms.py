@@ -18,6 +18,36 @@ if TYPE_CHECKING:
     from wtforms import Field
 
 
+WORDS = {
+    "map": _l("Map of the file; arrows move it"),
+    "zoom-in": _l("Zoom in"),
+    "zoom-out": _l("Zoom out"),
+    "unit.m": _l("m"),
+    "unit.km": _l("km"),
+    "offline": _l("No connection: what you see may be out of date."),
+    "no-answer": _l("The server does not answer."),
+    "signed-out": _l("You are signed out. Sign in again."),
+    "failed": _l("The server answered with fault %(status)s."),
+    "draw-failed": _l("The map could not be drawn: %(reason)s. The report beside it is complete."),
+    "try-again": _l("Try again"),
+    "not-here": _l("%(n)s have no place on the map; they are in the list only."),
+    "more": _l("Show more (%(n)s)"),
+    "not-listed": _l("... and %(n)s more, which are counted only"),
+    "capped-pipes": _l("The widest %(drawn)s of %(n)s pipe segments are drawn."),
+    "capped.valve": _l("The %(n)s valves are left out, being too many."),
+    "capped.customer": _l("The %(n)s customers are left out, being too many."),
+    "capped.hydrant": _l("The %(n)s fire hydrants are left out, being too many."),
+    "empty": _l("The file draws nothing that could be shown."),
+    "also-here": _l("and %(n)s more here: zoom in"),
+}
+"""What the scripts of the page say."""
+
+
+def say_words() -> dict[str, str]:
+    """Say them in the reader's language."""
+    return {key: str(text) for key, text in WORDS.items()}
+
+
 class ImportForm(FlaskForm):  # type: ignore[misc]
     """A file and how to read it."""
 

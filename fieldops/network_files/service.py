@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldops import jobs
@@ -10,18 +11,17 @@ from fieldops.errors import ConflictError, FieldopsError, NotFoundError
 from fieldops.network.queries import set_person
 from fieldops.network_files import queries
 from gis import formats
-from gis.features import KINDS
+from gis.features import KINDS, FeatureSet
+from gis.formats.sketch import sketch
 from gis.topology import SNAP_M, place
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
-    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
     from fieldops.network_files.queries import Changes, Progress, SentFile
-    from gis.features import FeatureSet
     from gis.findings import Finding, Report
 
 LISTED_ABSENT = 1_000
@@ -34,9 +34,10 @@ class RefusedError(FieldopsError):
     status = 422
     code = "import-refused"
 
-    def __init__(self, report: ImportReport) -> None:
-        """Keep the report, which names every error."""
+    def __init__(self, report: ImportReport, features: FeatureSet | None = None) -> None:
+        """Keep the report, which names every error, and what could be read to look at."""
         self.report = report
+        self.features = features
         super().__init__(
             "The file was refused: %(count)s errors. Nothing was imported.",
             count=report.findings.total("error"),
@@ -118,7 +119,7 @@ def _plain(value: object) -> object:
 
 
 def as_layer(findings: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give described findings that have a place as a GeoJSON layer."""
+    """Give described findings that have a place as a GeoJSON layer; numbered in their order."""
     return {
         "type": "FeatureCollection",
         "features": [
@@ -126,10 +127,11 @@ def as_layer(findings: list[dict[str, Any]]) -> dict[str, Any]:
                 "type": "Feature",
                 "geometry": {"type": "Point", "coordinates": [finding["lon"], finding["lat"]]},
                 "properties": {
-                    name: finding[name] for name in ("code", "severity", "kind", "id", "text")
+                    "number": number,
+                    **{name: finding[name] for name in ("code", "severity", "kind", "id", "text")},
                 },
             }
-            for finding in findings
+            for number, finding in enumerate(findings)
             if finding["lon"] is not None
         ],
     }
@@ -137,7 +139,7 @@ def as_layer(findings: list[dict[str, Any]]) -> dict[str, Any]:
 
 def refused(error: formats.FormatError) -> RefusedError:
     """Say of a file that cannot even be read what is wrong with it."""
-    return RefusedError(ImportReport(findings=error.report, read={}))
+    return RefusedError(ImportReport(findings=error.report, read={}), error.features)
 
 
 def no_progress(step: str, share: float) -> None:
@@ -312,6 +314,25 @@ def read_sent(path: Path, options: dict[str, Any], progress: Progress = no_progr
         )
     except formats.FormatError as error:
         raise refused(error) from error
+
+
+def list_again(features: FeatureSet) -> FeatureSet:
+    """List the features of a file apart, before the stored ones are put beside them."""
+    listed = FeatureSet()
+    for kind in KINDS:
+        setattr(listed, f"{kind}s", list(getattr(features, f"{kind}s")))
+    return listed
+
+
+def path_of_preview(sent_path: str) -> Path:
+    """Tell where the drawing of a sent file lies as long as it is of use."""
+    return Path(sent_path).with_name("preview.geojson")
+
+
+def draw_preview(sent_path: str, features: FeatureSet, report: dict[str, Any]) -> None:
+    """Keep a drawing of a file for its page; whatever was found something about is on it."""
+    wanted = {(finding["kind"], finding["id"]) for finding in report["findings"]}
+    path_of_preview(sent_path).write_bytes(sketch(features, wanted))
 
 
 def is_unchanged(report: ImportReport) -> bool:

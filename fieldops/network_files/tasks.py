@@ -43,13 +43,15 @@ def _work(key: int, *, is_dry_run: bool) -> None:
     with jobs.transaction() as session:
         queries.end_sent_file(session, key, status, report, dt.datetime.now(dt.UTC))
     path = Path(sent.path)
-    if status != "checked":
+    if status == "refused":
+        path.unlink(missing_ok=True)  # its drawing stays: the page shows the errors on it
+    elif status != "checked":
         shutil.rmtree(path.parent, ignore_errors=True)
     _forget_old_files(path.parents[1])
 
 
 def _forget_old_files(uploads: Path) -> None:
-    """Remove what was checked and never confirmed."""
+    """Remove what was checked and never confirmed, and drawings of what was refused."""
     for folder in uploads.iterdir():
         if folder.is_dir() and time.time() - folder.stat().st_mtime > KEPT_S:
             shutil.rmtree(folder, ignore_errors=True)
@@ -63,8 +65,10 @@ def _try(sent: SentFile, *, is_dry_run: bool) -> tuple[str, dict[str, Any]]:
         with jobs.transaction() as session:
             queries.update_progress(session, sent.key, step, share)
 
+    drawn = None
     try:
         features = service.read_sent(Path(sent.path), options, note)
+        drawn = service.list_again(features)
         with queries.careful(), jobs.transaction() as session:
             queries.isolate(session)
             report = service.import_features(
@@ -78,7 +82,11 @@ def _try(sent: SentFile, *, is_dry_run: bool) -> tuple[str, dict[str, Any]]:
                 progress=note,
             )
     except service.RefusedError as error:
-        return "refused", error.report.as_json()
+        described = error.report.as_json()
+        drawn = drawn or error.features
+        if is_dry_run and drawn is not None:
+            service.draw_preview(sent.path, drawn, described)
+        return "refused", described
     except FieldopsError as error:
         return "failed", {
             "msgid": error.msgid,
@@ -90,4 +98,7 @@ def _try(sent: SentFile, *, is_dry_run: bool) -> tuple[str, dict[str, Any]]:
             "msgid": "An error in fieldops itself; it was written down. Nothing was imported.",
             "params": {},
         }
-    return ("checked" if is_dry_run else "landed"), report.as_json()
+    described = report.as_json()
+    if is_dry_run:
+        service.draw_preview(sent.path, drawn, described)
+    return ("checked" if is_dry_run else "landed"), described

@@ -7,20 +7,34 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    send_file,
+)
 from flask import url_for as url
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from fieldops import access, db
+from fieldops.basemaps.service import list_basemaps
+from fieldops.errors import NotFoundError
 from fieldops.network_files import queries, service
-from fieldops.network_files.forms import ImportForm
+from fieldops.network_files.forms import ImportForm, say_words
 from fieldops.settings import make_home
 from gis.findings import MESSAGES
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask.typing import ResponseReturnValue
+
+    from fieldops.network_files.queries import SentFile
 
 network_files = Blueprint("network_files", __name__, url_prefix="/network/imports")
 
@@ -29,13 +43,15 @@ LARGEST_BYTES = 4 * 1024**3
 LARGEST_ELSEWHERE_BYTES = 16 * 1024**2
 MANY_PIPES = 20_000
 SHOWN_PER_CODE = 20
+COUNTS_OF = {"error": "errors", "wrong": "wrong", "guessed": "guessed"}
+"""What a report calls its counts by severity, the gravest first."""
 
 
 def init_app(app: Flask) -> None:
     """Let only this page take large bodies; before anything reads them."""
 
     def limit_body() -> None:
-        is_upload = request.endpoint == "network_files.send_file"
+        is_upload = request.endpoint == "network_files.receive_file"
         request.max_content_length = LARGEST_BYTES if is_upload else LARGEST_ELSEWHERE_BYTES
 
     app.before_request_funcs.setdefault(None, []).insert(0, limit_body)
@@ -50,7 +66,7 @@ def list_imports() -> ResponseReturnValue:
 
 @network_files.post("/")
 @access.allow("planner", "manager", "admin")
-def send_file() -> ResponseReturnValue:
+def receive_file() -> ResponseReturnValue:
     """Store a file and have it checked."""
     form = ImportForm()
     if not form.validate():
@@ -89,7 +105,10 @@ def show_import(key: int) -> ResponseReturnValue:
         report=report,
         groups=_groups(report),
         failure=_(report["msgid"], **report["params"]) if "msgid" in report else None,
+        totals={name: sum(report.get(of, {}).values()) for name, of in COUNTS_OF.items()},
         shown=SHOWN_PER_CODE,
+        page_data=_page_data(sent),
+        words=say_words(),
     )
     answer = current_app.make_response(page)
     if sent.is_underway:
@@ -120,12 +139,38 @@ def show_findings(key: int) -> ResponseReturnValue:
     return answer
 
 
+@network_files.get("/<int:key>/preview.geojson")
+@access.allow("planner", "manager", "admin")
+def show_file(key: int) -> ResponseReturnValue:
+    """Give what a file draws, as long as it waits or was refused."""
+    with db.transaction() as session:
+        sent = service.find_sent_file(session, key)
+    try:
+        return send_file(service.path_of_preview(sent.path), mimetype="application/geo+json")
+    except FileNotFoundError:
+        raise NotFoundError("The drawing of import %(key)s is gone.", key=key) from None
+
+
 @network_files.get("/preview.geojson")
 @access.allow("planner", "manager", "admin")
 def show_preview() -> ResponseReturnValue:
     """Give the largest pipes of the stored network, to draw findings over."""
     with db.transaction() as session:
         return Response(queries.read_preview(session, MANY_PIPES), mimetype="application/geo+json")
+
+
+def _page_data(sent: SentFile) -> dict[str, object] | None:
+    """Tell the map's scripts what to draw; None where there is nothing to look at."""
+    has_drawing = service.path_of_preview(sent.path).is_file()
+    if sent.is_underway or not (has_drawing or sent.status == "landed"):
+        return None
+    return {
+        "language": str(get_locale()).replace("_", "-"),
+        "basemaps": list_basemaps(current_app.extensions["fieldops.settings"]),
+        "file": url("network_files.show_file", key=sent.key) if has_drawing else None,
+        "stored": url("network_files.show_preview"),
+        "findings": url("network_files.show_findings", key=sent.key),
+    }
 
 
 def _list_page(form: ImportForm) -> str:
@@ -144,16 +189,16 @@ def _say(finding: dict[str, object]) -> str:
 
 def _groups(report: dict[str, object]) -> list[dict[str, object]]:
     """Put the findings of each code together, errors first."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[tuple[int, str]]] = {}
     listed = report.get("findings", [])
     assert isinstance(listed, list)  # noqa: S101 - written by ourselves
-    for finding in listed:
+    for number, finding in enumerate(listed):
         texts = found.setdefault((finding["severity"], finding["code"]), [])
         if len(texts) < SHOWN_PER_CODE or finding["severity"] == "error":
-            texts.append(_say(finding))
+            texts.append((number, _say(finding)))
     counts: dict[str, dict[str, int]] = {
         severity: report.get(name, {})  # type: ignore[misc]
-        for severity, name in (("error", "errors"), ("wrong", "wrong"), ("guessed", "guessed"))
+        for severity, name in COUNTS_OF.items()
     }
     return [
         {

@@ -14,14 +14,18 @@ const DEEPEST_ZOOM = 21;
 /** Whether the person asked the system for little movement. */
 export const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** @returns {Map} */
-export function makeMap() {
+/**
+ * @param {import("./style.js").Style} style
+ * @param {[number, number, number, number] | null} extent - what is seen at first
+ * @returns {Map}
+ */
+export function makeMap(style = makeStyle(), extent = page.extent) {
   setWorkerUrl(WORKER.href);
   const element = find("map");
-  const [west, south, east, north] = page.extent ?? CHINA;
+  const [west, south, east, north] = extent ?? CHINA;
   const map = new Map({
     container: element,
-    style: makeStyle(),
+    style,
     bounds: [west, south, east, north],
     fitBoundsOptions: { padding: 40, maxZoom: 17 },
     maxZoom: DEEPEST_ZOOM,

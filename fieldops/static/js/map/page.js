@@ -292,4 +292,8 @@ listenToKeys({
 
 if (matchMedia("(max-width: 60rem)").matches) find("legend").removeAttribute("open");
 followConnection();
-if (page.extent === null) raise("empty", say("empty"));
+if (page.extent === null) {
+  const { import_url } = page;
+  if (import_url) raise("empty", say("empty"), { action: say("import"), act: () => location.assign(import_url) });
+  else raise("empty", say("empty-ask"));
+}

@@ -17,6 +17,7 @@
  * @property {number} revision
  * @property {number} geometry_revision
  * @property {boolean} may_record
+ * @property {string | null} import_url - null for those who may not
  * @property {Basemap[]} basemaps
  */
 

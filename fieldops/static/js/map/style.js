@@ -15,7 +15,7 @@ const DEEPEST_TILES = 16;
  * @param {number} more - pixels on top
  * @returns {Expression}
  */
-function width(more) {
+export function width(more) {
   const diameter = ["min", 1, ["/", ["coalesce", ["get", "diameter_mm"], 100], 600]];
   const at = (/** @type {number} */ least, /** @type {number} */ span) => ["+", least + more, ["*", span, diameter]];
   return /** @type {any} */ (["interpolate", ["linear"], ["zoom"],
@@ -46,16 +46,16 @@ function layer(id, sourceLayer, rest) {
   return /** @type {Layer} */ ({ id, source: NETWORK, "source-layer": sourceLayer, ...rest });
 }
 
-const ROUND = { "line-cap": "round", "line-join": "round" };
-const ALWAYS = { "icon-allow-overlap": true, "icon-ignore-placement": true };
-const HALO = { "text-halo-color": tokens.sheet, "text-halo-width": 1.5 };
+export const ROUND = { "line-cap": "round", "line-join": "round" };
+export const ALWAYS = { "icon-allow-overlap": true, "icon-ignore-placement": true };
+export const HALO = { "text-halo-color": tokens.sheet, "text-halo-width": 1.5 };
 
 /**
  * Words along or beside things.
  * @param {unknown} field
  * @param {object} rest
  */
-const words = (field, rest = {}) => ({ "text-field": field, "text-font": tokens.fonts, "text-size": 12, ...rest });
+export const words = (field, rest = {}) => ({ "text-field": field, "text-font": tokens.fonts, "text-size": 12, ...rest });
 
 /** @returns {Layer[]} */
 function networkLayers() {
@@ -157,13 +157,15 @@ function basemapLayers() {
   });
 }
 
-/** @returns {Style} */
-export function makeStyle() {
+/**
+ * Blank paper, or the basemaps, and what is drawn on it.
+ * @param {Style["sources"]} drawn
+ * @param {Layer[]} layers
+ * @returns {Style}
+ */
+export function makeStyleOf(drawn, layers) {
   /** @type {Style["sources"]} */
-  const sources = {
-    [NETWORK]: { type: "vector", tiles: [`${location.origin}/tiles/{z}/{x}/{y}.mvt?v=${page.geometry_revision}`], maxzoom: DEEPEST_TILES },
-    [PLAN]: { type: "geojson", data: { type: "FeatureCollection", features: [] } },
-  };
+  const sources = { ...drawn };
   page.basemaps.forEach((basemap, index) => {
     const { kind, tiles, minzoom, maxzoom, attribution } = basemap;
     const urls = tiles.map((path) => location.origin + path);
@@ -177,8 +179,15 @@ export function makeStyle() {
     layers: [
       { id: "paper", type: "background", paint: { "background-color": tokens.sunken } },
       ...basemapLayers(),
-      ...networkLayers(),
-      ...planLayers(),
+      ...layers,
     ],
   };
+}
+
+/** @returns {Style} */
+export function makeStyle() {
+  return makeStyleOf({
+    [NETWORK]: { type: "vector", tiles: [`${location.origin}/tiles/{z}/{x}/{y}.mvt?v=${page.geometry_revision}`], maxzoom: DEEPEST_TILES },
+    [PLAN]: { type: "geojson", data: { type: "FeatureCollection", features: [] } },
+  }, [...networkLayers(), ...planLayers()]);
 }

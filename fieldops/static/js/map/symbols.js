@@ -151,6 +151,26 @@ const DRAWINGS = {
     disc(pen, "rgba(255,255,255,0)", tokens.water, 8, 3);
     disc(pen, tokens.water, tokens.sheet, 2.5, 1);
   },
+  error(pen) {
+    pen.fillStyle = tokens.sheet;
+    pen.fillRect(3, 3, 22, 22);
+    pen.fillStyle = tokens.wrong;
+    pen.fillRect(5, 5, 18, 18);
+    stroke(pen, tokens.sheet, 3, [10, 10], [18, 18], [18, 10], [10, 18]);
+  },
+  wrong(pen) {
+    pen.beginPath();
+    pen.moveTo(MIDDLE, 4);
+    pen.lineTo(25, 23);
+    pen.lineTo(3, 23);
+    pen.closePath();
+    pen.fillStyle = tokens.cutOff;
+    pen.fill();
+    pen.strokeStyle = tokens.text;
+    pen.lineWidth = 1.5;
+    pen.stroke();
+    stroke(pen, tokens.text, 2.2, [MIDDLE, 11], [MIDDLE, 16], [MIDDLE, 19.5], [MIDDLE, 19.6]);
+  },
   burst(pen) {
     pen.beginPath();
     for (let ray = 0; ray < 16; ray++) {

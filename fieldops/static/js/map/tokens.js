@@ -16,6 +16,7 @@ export const tokens = {
   ground: read("--colour-ground"),
   sheet: read("--colour-sheet"),
   sunken: read("--colour-sunken"),
+  wrong: read("--colour-wrong"),
   text: read("--colour-text"),
   quiet: read("--colour-quiet"),
   line: read("--colour-line"),
