@@ -1,0 +1,1 @@
+"""Each against its peers in the same run: `./run bench NAME`."""

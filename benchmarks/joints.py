@@ -70,8 +70,8 @@ class Joints:
             (np.ones(len(joined), dtype=np.int8), (joined[:, 0], joined[:, 1])),
             shape=(self.count, self.count),
         )
-        count, label = connected_components(graph, directed=False)
-        label = label.astype(np.int64)
+        count, found = connected_components(graph, directed=False)
+        label: Rows = found.astype(np.int64)
         ends = label[self.ends]
         keep = (self.pipe >= 0) | (ends[:, 0] != ends[:, 1])
         return Joints(
@@ -147,8 +147,11 @@ class _Chain:
         # a mid-pipe valve brings the piece behind it along.
         of_pipe = np.concatenate([on, np.arange(pipes), on[middle], checked])
         stage = np.concatenate(
-            [np.where(start, 0, np.where(end, 2, 1)), np.ones(pipes + middle.sum())]
-            + [np.full(len(checked), 3)]
+            [
+                np.where(start, 0, np.where(end, 2, 1)),
+                np.ones(pipes + middle.sum()),
+                np.full(len(checked), 3),
+            ]
         )
         place = np.concatenate(
             [np.where(middle, at, 0), np.full(pipes, -1.0), at[middle], np.zeros(len(checked))]
@@ -178,7 +181,7 @@ class _Chain:
 def _next_start(
     from_m: NDArray[np.float64], of_pipe: Rows, is_piece: Flags, length: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """A piece ends where the next one of its pipe begins, or with the pipe."""
+    """Let a piece end where the next one of its pipe begins, or with the pipe."""
     rows = np.flatnonzero(is_piece)
     to_m = np.full(len(from_m), np.nan)
     following = np.concatenate([rows[1:], [rows[-1]]])

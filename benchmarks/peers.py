@@ -66,8 +66,8 @@ class Networkx:
         self.name = name
         self.feeds = _Feeds(network, joints)
         self.joints_of_pipe: dict[int, set[int]] = defaultdict(set)
-        self.graph = nx.DiGraph()
-        self.unclosable = nx.DiGraph()
+        self.graph: nx.DiGraph[int] = nx.DiGraph()
+        self.unclosable: nx.DiGraph[int] = nx.DiGraph()
         self.devices: dict[tuple[int, int], list[int]] = defaultdict(list)
         self.graph.add_nodes_from(range(joints.count))
         self.unclosable.add_nodes_from(range(joints.count))
@@ -144,20 +144,16 @@ class PgRouting:
             for pair in pairs:
                 copy.write_row(pair)
         with connection.cursor().copy("COPY peer_feed FROM STDIN") as copy:
-            for row in zip(
-                network.feed_premises.tolist(), (joints.feed_joint + 1).tolist(), strict=True
-            ):
-                copy.write_row(row)
+            feeds = (network.feed_premises.tolist(), (joints.feed_joint + 1).tolist())
+            for feed in zip(*feeds, strict=True):
+                copy.write_row(feed)
         connection.execute(_INDEXES)
 
     def answer(self, pipe: int) -> Answer:
         """Ask for the segment, then for what is no longer reached."""
         with self.connection.cursor() as cursor:
             drained = [row[0] for row in cursor.execute(_SEGMENT, (pipe,))]
-            inner = (
-                "SELECT id, source, target, cost, reverse_cost FROM peer_edge"
-                f" WHERE source <> ALL (ARRAY{drained}) AND target <> ALL (ARRAY{drained})"
-            )
+            inner = _EDGES_OUTSIDE.format(drained=drained)
             values = {"inner": inner, "drained": drained}
             rows = cursor.execute(_SUPPLY, values).fetchall()
         ring = frozenset(row[1] for row in rows if row[0] == "ring")
@@ -167,6 +163,11 @@ class PgRouting:
         """Take the tables away again."""
         self.connection.execute(_DROP)
 
+
+_EDGES_OUTSIDE = (
+    "SELECT id, source, target, cost, reverse_cost FROM peer_edge"
+    " WHERE source <> ALL (ARRAY{drained}) AND target <> ALL (ARRAY{drained})"
+)
 
 _DROP = "DROP TABLE IF EXISTS peer_edge, peer_pipe, peer_feed, peer_supplied"
 

@@ -15,7 +15,12 @@ import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+import networkx as nx
 import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from wntr.metrics.topographic import valve_segments
 
 from benchmarks.joints import joints_of
 from gis.network import DeviceKind
@@ -34,12 +39,8 @@ def segments_by_wntr(network: Network) -> tuple[float, dict[str, int]]:
     link with a valve at one end, for WNTR knows neither stuck valves nor
     directions; stuck ones become plain links.
     """
-    import networkx as nx
-    import pandas as pd
-    from wntr.metrics.topographic import valve_segments
-
     joints = joints_of(network)
-    graph = nx.MultiGraph()
+    graph: nx.MultiGraph[str] = nx.MultiGraph()
     graph.add_nodes_from(f"J{joint}" for joint in range(joints.count))
     layer = []
     parts = joints.is_closable | ~joints.passes | joints.is_one_way
@@ -64,9 +65,6 @@ def agrees(network: Network, of_node: dict[str, int]) -> bool:
     fixed = (state & 7) == 3
     is_valve = np.arange(len(state)) < network.device_count
     is_valve[: network.device_count] &= network.device_kind == DeviceKind.VALVE
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     pairs = ends[fixed & is_valve]
     shape = (blocks.count, blocks.count)
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=shape)
