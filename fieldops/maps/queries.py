@@ -147,7 +147,8 @@ def _select_layer(layer: Layer) -> str:
     rows = layer.rows.format(box=DEGREES)
     return (
         f"coalesce((SELECT ST_AsMVT(tile, '{layer.name}', 4096, 'shape', 'fid') FROM"  # noqa: S608 - literals
-        f" (SELECT fid, {layer.columns}, {shape} AS shape FROM ({rows}) thing ORDER BY fid) tile), '')"
+        f" (SELECT fid, {layer.columns}, {shape} AS shape FROM ({rows}) thing ORDER BY fid) tile),"
+        " '')"
     )
 
 
