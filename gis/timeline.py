@@ -12,6 +12,8 @@ from gis.restoration import DurationModel, Quantiles
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    Minutes = Sequence[Sequence[float]]
+
 STREET_SPEED_KMH = 30.0
 """Between valves in a town, parking included. A guess until a utility records its own."""
 DETOUR = 1.3
@@ -22,6 +24,8 @@ TURNS_UNKNOWN = 25
 """Where no turns are recorded."""
 FIND_AND_OPEN_MIN = Quantiles(3.0, 6.0, 15.0)
 """Finding the chamber, lifting the cover, setting the key. A guess until recorded."""
+MOST_UNCROSSED = 40
+"""More valves than anybody closes on one shift are not put into a better order."""
 SET_OUT_MIN = Quantiles(15.0, 35.0, 75.0)
 """From the report to a crew at the first valve, with no crew assigned. A guess."""
 
@@ -62,7 +66,11 @@ class Timeline:
     restored: Quantiles
 
 
-def route(tasks: Sequence[ValveTask], start: tuple[float, float] | None = None) -> list[int]:
+def route(
+    tasks: Sequence[ValveTask],
+    start: tuple[float, float] | None = None,
+    travel_min: Minutes | None = None,
+) -> list[int]:
     """
     Order valves into a short round: nearest next, then crossings undone.
 
@@ -72,6 +80,8 @@ def route(tasks: Sequence[ValveTask], start: tuple[float, float] | None = None) 
         The valves to work.
     start
         Where the crew comes from; None begins at the first valve.
+    travel_min
+        Minutes from each valve to each other; by default along straight lines.
 
     Returns
     -------
@@ -80,40 +90,71 @@ def route(tasks: Sequence[ValveTask], start: tuple[float, float] | None = None) 
 
     Notes
     -----
-    Nearest neighbour and 2-opt (Croes, 1958): rings have few valves.
+    Nearest neighbour and 2-opt (Croes, 1958): rings have few valves. Ways by
+    road may differ there and back; then single valves are moved besides (Or, 1976).
     """
     if not tasks:
         return []
-    here = start or (tasks[0].x_m, tasks[0].y_m)
+    ways = travel_min or straight_min(tasks)
+    first = _first_min(tasks, start)
     left = list(range(len(tasks)))
-    order: list[int] = []
+    order = [min(left, key=lambda k: first[k]) if start else 0]
+    left.remove(order[0])
     while left:
-        nearest = min(left, key=lambda k: math.dist(here, (tasks[k].x_m, tasks[k].y_m)))
+        here = ways[order[-1]]
+        nearest = min(left, key=lambda k: here[k])
         left.remove(nearest)
         order.append(nearest)
-        here = (tasks[nearest].x_m, tasks[nearest].y_m)
-    return _uncross(tasks, order, start)
+    order = _uncross(order, ways, first)
+    return order if travel_min is None else _resettle(order, ways, first)
 
 
-def _uncross(
-    tasks: Sequence[ValveTask], order: list[int], start: tuple[float, float] | None
-) -> list[int]:
-    def length(of: list[int]) -> float:
-        places = [(tasks[k].x_m, tasks[k].y_m) for k in of]
-        if start:
-            places.insert(0, start)
-        return sum(math.dist(a, b) for a, b in itertools.pairwise(places))
+def straight_min(tasks: Sequence[ValveTask]) -> Minutes:
+    """Give the minutes from each valve to each other, where no streets are known."""
+    return [[_drive_min((a.x_m, a.y_m), (b.x_m, b.y_m)) for b in tasks] for a in tasks]
 
-    if len(order) > 40:  # more than anybody closes on one shift
+
+def _first_min(tasks: Sequence[ValveTask], start: tuple[float, float] | None) -> list[float]:
+    """Give the minutes to each valve as the first one; none where the crew begins there."""
+    return [_drive_min(start, (task.x_m, task.y_m)) if start else 0.0 for task in tasks]
+
+
+def _drive_min(here: tuple[float, float], there: tuple[float, float]) -> float:
+    return math.dist(here, there) * DETOUR / (STREET_SPEED_KMH * 1000 / 60)
+
+
+def _length_min(order: list[int], ways: Minutes, first: Sequence[float]) -> float:
+    return first[order[0]] + sum(ways[a][b] for a, b in itertools.pairwise(order))
+
+
+def _uncross(order: list[int], ways: Minutes, first: Sequence[float]) -> list[int]:
+    """Turn stretches of a round while that shortens it."""
+    if len(order) > MOST_UNCROSSED:
         return order
-    best, improved = length(order), True
+    best, improved = _length_min(order, ways, first), True
     while improved:
         improved = False
         for i in range(len(order) - 1):
             for j in range(i + 1, len(order)):
                 turned = order[:i] + order[i : j + 1][::-1] + order[j + 1 :]
-                if (shorter := length(turned)) < best - 1e-9:
+                if (shorter := _length_min(turned, ways, first)) < best - 1e-9:
                     order, best, improved = turned, shorter, True
+    return order
+
+
+def _resettle(order: list[int], ways: Minutes, first: Sequence[float]) -> list[int]:
+    """Move single valves within a round while that shortens it: one-way streets need that."""
+    if len(order) > MOST_UNCROSSED:
+        return order
+    best, improved = _length_min(order, ways, first), True
+    while improved:
+        improved = False
+        for valve in sorted(order):
+            others = [one for one in order if one != valve]
+            for at in range(len(order)):
+                moved = [*others[:at], valve, *others[at:]]
+                if (shorter := _length_min(moved, ways, first)) < best - 1e-9:
+                    order, best, improved = moved, shorter, True
     return order
 
 
@@ -123,6 +164,7 @@ def plan_times(
     stages: Stages | None = None,
     model: DurationModel | None = None,
     start: tuple[float, float] | None = None,
+    travel_min: Minutes | None = None,
 ) -> Timeline:
     """
     Forecast a job: each valve closed in turn, the repair, each valve reopened in turn.
@@ -137,6 +179,8 @@ def plan_times(
         Durations from report to all normal; by default the prior.
     start
         Where the crew is, on the same flat map.
+    travel_min
+        Minutes from each valve to each other; by default along straight lines.
 
     Returns
     -------
@@ -144,8 +188,11 @@ def plan_times(
         Hours since the report, never before what has happened, in the order of work.
     """
     stages, model = stages or Stages(), model or DurationModel()
-    order = route(tasks, start)
-    work = _work_hours([tasks[k] for k in order], start)
+    ways = travel_min or straight_min(tasks)
+    order = route(tasks, start, travel_min)
+    ways_min = [_first_min(tasks, start)[order[0]]] if order else []
+    ways_min += [ways[a][b] for a, b in itertools.pairwise(order)]
+    work = _work_hours([tasks[k] for k in order], ways_min)
     at_first = _at_least(stages.now_h, _hours(SET_OUT_MIN))
     if stages.on_site_h is not None:
         at_first = Quantiles(stages.on_site_h, stages.on_site_h, stages.on_site_h)
@@ -172,19 +219,15 @@ def plan_times(
     )
 
 
-def _work_hours(tasks: Sequence[ValveTask], start: tuple[float, float] | None) -> list[Quantiles]:
+def _work_hours(tasks: Sequence[ValveTask], ways_min: Sequence[float]) -> list[Quantiles]:
     """Hours for each valve: the way there from the one before, finding it, and its turns."""
     found = []
-    here = start or ((tasks[0].x_m, tasks[0].y_m) if tasks else (0.0, 0.0))
-    for task in tasks:
-        there = (task.x_m, task.y_m)
-        way_min = math.dist(here, there) * DETOUR / (STREET_SPEED_KMH * 1000 / 60)
+    for task, way_min in zip(tasks, ways_min, strict=True):
         turns_min = (task.turns or TURNS_UNKNOWN) * SECONDS_A_TURN / 60
         minutes = FIND_AND_OPEN_MIN.plus(
             Quantiles(way_min + 0.7 * turns_min, way_min + turns_min, 2 * way_min + 2.5 * turns_min)
         )
         found.append(_hours(minutes))
-        here = there
     return found
 
 

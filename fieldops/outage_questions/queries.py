@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    Line = list[tuple[float, float]]
+
 TABLES = frozenset(
     {"node", "pipe", "valve", "pump", "control_valve", "source", "customer", "hydrant"}
 )
 # Written as text: this is asked with every click, and building statements costs more than running
 # them. Table names come from TABLES alone.
 _KEYS = "SELECT '{0}', id, key FROM {0} WHERE id = ANY(:{0})"
+_LINE = "SELECT 'line', ST_AsGeoJSON(geometry, 9), key FROM pipe WHERE id = ANY(:line)"
 _IDS = "SELECT '{0}', key, id FROM {0} WHERE key = ANY(:{0})"
 _DEVICES = {
     "valve": (
@@ -60,13 +63,24 @@ class Device:
 
 
 def fetch_keys(
-    session: Session, wanted: Mapping[str, Collection[str]]
-) -> dict[str, dict[str, int]]:
-    """Look the keys of some ids up, by table, in one statement; what is not there is left out."""
+    session: Session, wanted: Mapping[str, Collection[str]], line_of: str | None = None
+) -> tuple[dict[str, dict[str, int]], Line | None]:
+    """
+    Look the keys of some ids up, by table, in one statement; what is not there is left out.
+
+    With them comes the drawing of one pipe if asked for, as (lon, lat) from start to end.
+    """
     found: dict[str, dict[str, int]] = {table: {} for table in wanted}
-    for table, text_id, key in _ask(session, wanted, dict.fromkeys(TABLES, _KEYS)):
-        found[table][text_id] = key
-    return found
+    line = None
+    asked = {**wanted, "line": [line_of]} if line_of else wanted
+    for table, text_id, key in _ask(
+        session, asked, {**dict.fromkeys(TABLES, _KEYS), "line": _LINE}
+    ):
+        if table == "line":
+            line = [(x, y) for x, y in json.loads(text_id)["coordinates"]]
+        else:
+            found[table][text_id] = key
+    return found, line
 
 
 def fetch_ids(session: Session, wanted: Mapping[str, Collection[int]]) -> dict[str, dict[int, str]]:
@@ -83,14 +97,6 @@ def fetch_devices(
     """Read what is recorded of some devices, by table and key, in one statement."""
     rows = [Device(*row) for row in _ask(session, wanted, _DEVICES)]
     return {(device.table, device.key): device for device in rows}
-
-
-def fetch_line(session: Session, pipe_key: int) -> list[tuple[float, float]]:
-    """Read the drawing of a pipe, as (lon, lat) from start to end."""
-    shape = session.execute(
-        text("SELECT ST_AsGeoJSON(geometry, 9) FROM pipe WHERE key = :key"), {"key": pipe_key}
-    ).scalar_one()
-    return [(x, y) for x, y in json.loads(shape)["coordinates"]]
 
 
 def _ask(

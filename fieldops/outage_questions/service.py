@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from fieldops.network.service import StoredNetwork
-    from fieldops.outage_questions.queries import Device
+    from fieldops.outage_questions.queries import Device, Line
     from gis.network import Rows
     from gis.world import World
 
@@ -147,9 +147,9 @@ class Case:
         """
         stored = current_network(session)
         rows = NamedRows(session, stored)
-        named = _look_up(session, stored, question)
+        named, line = _look_up(session, stored, question)
         broken = Break(
-            pipes=_places(session, stored, question, named["pipe"]),
+            pipes=_places(stored, question, named["pipe"], line),
             nodes=[named["node"][one][0] for one in question.nodes],
             devices=[row for one in question.valves for row in named["valve"][one]],
             hydrants=[named["hydrant"][one][0] for one in question.hydrants],
@@ -181,8 +181,8 @@ class Case:
 
 def _look_up(
     session: Session, stored: StoredNetwork, question: Question
-) -> dict[str, dict[str, list[int]]]:
-    """Find the rows of everything the question names."""
+) -> tuple[dict[str, dict[str, list[int]]], Line | None]:
+    """Find the rows of everything the question names, and the line that its place is beside."""
     valves = {
         *question.valves,
         *question.inoperable,
@@ -199,7 +199,12 @@ def _look_up(
     broken = (question.pipes, question.valves, question.nodes, question.hydrants)
     if not any(broken) and not question.closed:
         raise FieldopsError("Name at least one pipe, valve, node or hydrant that is broken.")
-    keys = queries.fetch_keys(session, {**asked, "control_valve": valves})
+    first, at_m = question.pipes[0] if question.pipes else (None, None)
+    keys, line = queries.fetch_keys(
+        session,
+        {**asked, "control_valve": valves},
+        line_of=first if question.place and at_m is None else None,
+    )
     rows: dict[str, dict[str, list[int]]] = {}
     for kind, ids in asked.items():
         rows[kind] = {}
@@ -212,7 +217,7 @@ def _look_up(
             if not found or found[0] < 0:
                 raise _unknown(kind, text_id)
             rows[kind][text_id] = found
-    return rows
+    return rows, line
 
 
 def _unknown(kind: str, text_id: str) -> UnknownThingError:
@@ -251,7 +256,7 @@ def row_of(stored: StoredNetwork, kind: str, key: int) -> int:
 
 
 def _places(
-    session: Session, stored: StoredNetwork, question: Question, rows: dict[str, list[int]]
+    stored: StoredNetwork, question: Question, rows: dict[str, list[int]], line: Line | None
 ) -> list[tuple[int, float | None]]:
     """Pair each broken pipe with the place of its break."""
     places: list[tuple[int, float | None]] = []
@@ -259,8 +264,8 @@ def _places(
         row = rows[text_id][0]
         length_m = float(stored.world.network.pipe_length_m[row])
         place = at_m
-        if place is None and question.place and not places:
-            place = _project(session, stored, row, question.place)
+        if place is None and question.place and line and not places:
+            place = _project(length_m, line, question.place)
         if place is not None:
             if not -END_TOLERANCE_M <= place <= length_m + END_TOLERANCE_M:
                 raise PlaceError(
@@ -275,16 +280,12 @@ def _places(
     return places
 
 
-def _project(
-    session: Session, stored: StoredNetwork, row: int, place: tuple[float, float]
-) -> float:
+def _project(length_m: float, line: Line, place: tuple[float, float]) -> float:
     """Find the metre of a pipe nearest to a point on the map."""
-    key = int(keys_of(stored, "pipe")[row])
-    line = queries.fetch_line(session, key)
     fraction, _ = Lines.of([line]).project(
         np.array([0]), np.array([place[0]]), np.array([place[1]])
     )
-    return float(fraction[0] * stored.world.network.pipe_length_m[row])
+    return float(fraction[0] * length_m)
 
 
 def _override(world: World, overrides: Mapping[str, Rows]) -> World:

@@ -43,7 +43,7 @@ def explain_supply(
 
 
 def _explain_valve(case: Case, valve: str) -> dict[str, Any] | None:
-    keys = queries.fetch_keys(case.session, {table: [valve] for table in GATES})
+    keys, _ = queries.fetch_keys(case.session, {table: [valve] for table in GATES})
     rows = device_rows(case.stored, keys, valve)
     if not rows:
         raise UnknownThingError("There is no valve %(id)s.", id=valve)
@@ -52,7 +52,7 @@ def _explain_valve(case: Case, valve: str) -> dict[str, Any] | None:
 
 
 def _explain_customer(case: Case, customer: str) -> list[dict[str, Any]]:
-    keys = queries.fetch_keys(case.session, {"customer": [customer]})
+    keys, _ = queries.fetch_keys(case.session, {"customer": [customer]})
     row = row_of(case.stored, "customer", keys["customer"].get(customer, -1))
     if row < 0:
         raise UnknownThingError("There is no customer %(id)s.", id=customer)

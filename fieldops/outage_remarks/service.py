@@ -56,7 +56,12 @@ class Doubts:
 
 
 def list_remarks(
-    case: Case, ruling: Ruling, devices: Mapping[int, Device], doubts: Doubts
+    case: Case,
+    ruling: Ruling,
+    devices: Mapping[int, Device],
+    doubts: Doubts,
+    *,
+    is_by_road: bool,
 ) -> list[Remark]:
     """Say all there is to know about an answer; `devices` are the border and the stuck, by row."""
     found, ids = ruling.isolation, case.rows.sorted_ids
@@ -73,7 +78,7 @@ def list_remarks(
     ]
     remarks += _of_customers(ruling)
     if found.valves_to_close.size:
-        remarks.append(Remark("travel-estimated"))
+        remarks.append(Remark("travel-by-road" if is_by_road else "travel-estimated"))
     remarks.append(Remark("low-pressure-not-judged"))
     return list({(one.code, one.id): one for one in remarks}.values())
 

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fieldops.outage_times import queries
 from gis.intervals import intervals_of_job
 from gis.lines import metres_per_degree
-from gis.timeline import ValveTask, plan_times
+from gis.roads import Roads
+from gis.timeline import MOST_UNCROSSED, ValveTask, plan_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from sqlalchemy.orm import Session
 
     from fieldops.outage_questions.queries import Device
     from fieldops.outage_questions.service import Case
@@ -22,6 +27,12 @@ if TYPE_CHECKING:
     from gis.restoration import Quantiles
     from gis.rulings import Ruling
     from gis.timeline import Timeline
+
+
+ROADS_AROUND_M = 1000.0
+"""A way between valves may lead so far out of their box."""
+MOST_ROADS = 5000
+"""Where there are more roads about, looking for ways would keep the dispatcher waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,8 @@ class Forecast:
     restored: Moments | None
     steps: list[ValveStep]
     intervals: list[Interval]
+    is_by_road: bool = False
+    """Whether ways between valves follow recorded roads, and not straight lines."""
 
 
 def forecast_job(
@@ -69,7 +82,7 @@ def forecast_job(
     """Plan the crew's round and tell when things happen; `devices` are those to close, by row."""
     if not ruling.has_water_to_stop:
         return Forecast(water_stopped=None, restored=None, steps=[], intervals=[])
-    timeline = _plan_round(ruling.isolation, devices)
+    timeline, is_by_road = _plan_round(case.session, ruling.isolation, devices)
     steps = [
         ValveStep(number, devices[row], _moments(now, closed), _moments(now, reopened))
         for number, (row, closed, reopened) in enumerate(
@@ -81,6 +94,7 @@ def forecast_job(
         restored=_moments(now, timeline.restored),
         steps=steps,
         intervals=_intervals(case, ruling, timeline, now) if case.question.with_intervals else [],
+        is_by_road=is_by_road,
     )
 
 
@@ -96,21 +110,44 @@ def _intervals(case: Case, ruling: Ruling, timeline: Timeline, now: dt.datetime)
     return sorted(intervals, key=lambda one: one.customer)
 
 
-def _plan_round(isolation: Isolation, devices: Mapping[int, Device]) -> Timeline:
-    """Order the valves and forecast the job's stages, in hours from now."""
+def _plan_round(
+    session: Session, isolation: Isolation, devices: Mapping[int, Device]
+) -> tuple[Timeline, bool]:
+    """Order the valves and forecast the job's stages, in hours from now; tell if by road."""
     rows = sorted(isolation.valves_to_close.tolist(), key=lambda row: devices[row].id)
     if not rows:
-        return plan_times([])
-    lon = np.array([devices[row].lon for row in rows])
-    lat = np.array([devices[row].lat for row in rows])
-    east, north = metres_per_degree(lat[:1])
-    x_m, y_m = (lon - lon[0]) * east, (lat - lat[0]) * north
-    return plan_times(
-        [
-            ValveTask(row, float(x), float(y), devices[row].turns)
-            for row, x, y in zip(rows, x_m, y_m, strict=True)
-        ]
+        return plan_times([]), False
+    lon_lat = np.array([(devices[row].lon, devices[row].lat) for row in rows])
+    scale = np.concatenate(metres_per_degree(lon_lat[:1, 1]))
+    x_m, y_m = ((lon_lat - lon_lat[0]) * scale).T
+    tasks = [
+        ValveTask(row, float(x), float(y), devices[row].turns)
+        for row, x, y in zip(rows, x_m, y_m, strict=True)
+    ]
+    travel_min = _travel_min(session, lon_lat, scale)
+    return plan_times(tasks, travel_min=travel_min), travel_min is not None
+
+
+def _travel_min(
+    session: Session, lon_lat: NDArray[np.float64], scale: NDArray[np.float64]
+) -> list[list[float]] | None:
+    """Give the minutes from each valve to each other by road; None where roads do not join all."""
+    if not 1 < len(lon_lat) <= MOST_UNCROSSED:
+        return None
+    margin = ROADS_AROUND_M / scale
+    box = (*(lon_lat.min(axis=0) - margin).tolist(), *(lon_lat.max(axis=0) + margin).tolist())
+    found = queries.fetch_roads(session, box, MOST_ROADS)
+    if found is None:
+        return None
+    roads = Roads.of_lines(
+        (found.lon_lat - lon_lat[0]) * scale,
+        found.road,
+        speed_kmh=found.speed_kmh,
+        is_one_way=found.is_one_way,
+        is_closed=found.is_closed,
     )
+    minutes = roads.travel_min(*((lon_lat - lon_lat[0]) * scale).T)
+    return None if np.isnan(minutes).any() else minutes.tolist()
 
 
 def _moments(now: dt.datetime, hours: Quantiles) -> Moments:

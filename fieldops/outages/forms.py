@@ -77,6 +77,10 @@ REMARKS: Mapping[str, object] = {
         "Ways between valves are estimated from straight lines, and the repair from other"
         " utilities' records."
     ),
+    "travel-by-road": _l(
+        "Ways between valves follow the recorded roads; the repair is estimated from other"
+        " utilities' records."
+    ),
     "low-pressure-not-judged": _l(
         "Low pressure was not judged: those who keep a way to a source may still have little."
     ),

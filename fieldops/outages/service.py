@@ -164,7 +164,7 @@ def _answer(case: Case, now: dt.datetime) -> OutageAnswer:
         restored=forecast.restored,
         if_unknown_closed=_effect(case, other) if other else None,
         customers_differ=case.rows.sorted_ids("customer", differ),
-        remarks=list_remarks(case, ruling, devices, doubts),
+        remarks=list_remarks(case, ruling, devices, doubts, is_by_road=forecast.is_by_road),
         steps=forecast.steps,
         devices={
             role: sorted((devices[row] for row in rows), key=lambda one: one.id)

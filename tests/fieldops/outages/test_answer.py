@@ -6,14 +6,17 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import shapely
 from flask_babel import force_locale
+from geoalchemy2 import WKTElement
 
 from fieldops.cli.outages import _as_text
 from fieldops.errors import FieldopsError
+from fieldops.network.models import Road
 from fieldops.outage_reasons.service import explain_supply, preview_failures
 from fieldops.outages.forms import as_json
 from fieldops.outages.service import Question, preview_outage
-from tests.fieldops.outages.towns import Town, street
+from tests.fieldops.outages.towns import PLACES, Town, street
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -393,3 +396,55 @@ def test_a_warm_answer_takes_four_statements(session: Session, statements: list[
     ask(session)
 
     assert len(statements) == 4
+
+
+def two_valves(session: Session, *roads: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Break the middle of a street fed from both ends, with roads (lines of places) about."""
+    town = street().source("S2", "D")
+    town.plant(session)
+    for number, road in enumerate(roads):
+        line = shapely.LineString([PLACES[name] for name in road["line"]])
+        more = {name: value for name, value in road.items() if name != "line"}
+        geometry = WKTElement(line.wkt, srid=4326)
+        session.add(Road(id=f"R{number}", geometry=geometry, **more))
+    session.flush()
+    answer = preview_outage(session, Question(pipes=[("P2", None)]), NOW)
+    said = {one.code for one in answer.remarks} & {"travel-estimated", "travel-by-road"}
+    assert answer.water_stopped is not None
+    return [step.device.id for step in answer.steps], answer.water_stopped.p50, said.pop()
+
+
+def test_ways_between_valves_follow_recorded_roads(session: Session) -> None:
+    """A walking pace along the street takes longer than a guess along a straight line."""
+    _, straight, said = two_valves(session)
+    assert said == "travel-estimated"
+    session.rollback()
+    order, by_road, said = two_valves(session, {"line": "ABCD", "speed_kmh": 5})
+    assert (order, said) == (["V1", "V2"], "travel-by-road")
+    assert by_road > straight
+
+
+def test_a_one_way_street_turns_the_round(session: Session) -> None:
+    """It runs from V2 to V1; the other way leads round the block."""
+    order, _, _ = two_valves(session, {"line": "CB", "one_way": True}, {"line": "BbcC"})
+    assert order == ["V2", "V1"]
+
+
+def test_a_closed_street_costs_the_way_round(session: Session) -> None:
+    """The block is all that is left."""
+    _, direct, _ = two_valves(session, {"line": "BC"}, {"line": "BbcC"})
+    session.rollback()
+    _, around, said = two_valves(session, {"line": "BC", "closed": True}, {"line": "BbcC"})
+    assert said == "travel-by-road"
+    assert around > direct
+
+
+def test_roads_that_do_not_join_the_valves_are_not_used(session: Session) -> None:
+    """What cannot be driven is estimated along straight lines."""
+    assert two_valves(session, {"line": "AB"}, {"line": "CD"})[2] == "travel-estimated"
+
+
+def test_too_many_roads_are_not_searched(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody waits, an estimate is better."""
+    monkeypatch.setattr("fieldops.outage_times.service.MOST_ROADS", 1)
+    assert two_valves(session, {"line": "AB"}, {"line": "BCD"})[2] == "travel-estimated"

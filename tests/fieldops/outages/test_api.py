@@ -87,6 +87,15 @@ def test_a_point_on_the_map_is_a_place_on_the_pipe(session: Session, get: Get) -
     assert answer["keys"]["valves_to_close"][0]["number"] == 1
 
 
+def test_the_longest_question_keeps_to_its_statements(session: Session, get: Get) -> None:
+    """Two valves with roads about, a place by its point, and everything told: see `app`."""
+    street().source("S2", "D").plant(session)
+    everything = "customers=1&keys=1&intervals=1&lon=117.0015&lat=31"
+    answer = get(f"/api/v1/pipes/P2/outage?{everything}").json or {}
+
+    assert (answer["at_m"], answer["valves_to_close"]) == (pytest.approx(50), ["V1", "V2"])
+
+
 def test_the_reason_can_be_asked_for(session: Session, get: Get) -> None:
     """Of a customer or of a valve."""
     street().plant(session)
