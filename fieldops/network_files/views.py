@@ -47,6 +47,23 @@ COUNTS_OF = {"error": "errors", "wrong": "wrong", "guessed": "guessed"}
 """What a report calls its counts by severity, the gravest first."""
 
 
+_NAMES_OF_THINGS = ("kind", "end", "by", "expected")
+_WORDS = {
+    "node": _l("node"),
+    "pipe": _l("pipe"),
+    "valve": _l("valve"),
+    "pump": _l("pump"),
+    "control_valve": _l("control valve"),
+    "source": _l("source"),
+    "customer": _l("customer"),
+    "hydrant": _l("hydrant"),
+    "road": _l("road"),
+    "depot": _l("depot"),
+    "start": _l("start"),
+    "end": _l("end"),
+}
+
+
 def init_app(app: Flask) -> None:
     """Let only this page take large bodies; before anything reads them."""
 
@@ -184,7 +201,13 @@ def _say(finding: dict[str, object]) -> str:
     values = finding.get("values")
     if not isinstance(values, dict):
         return str(finding["text"])
-    return str(_(MESSAGES[str(finding["code"])], **values))
+    told = values | {name: _word(values[name]) for name in _NAMES_OF_THINGS if name in values}
+    return str(_(MESSAGES[str(finding["code"])], **told))
+
+
+def _word(value: object) -> str:
+    """Say the name that a file has for a kind or an end as people do."""
+    return str(_WORDS.get(str(value), value))
 
 
 def _groups(report: dict[str, object]) -> list[dict[str, object]]:

@@ -257,7 +257,7 @@ class Builder:
         at: object = None,
         **params: object,
     ) -> None:
-        lon, lat = _first_place(at)
+        lon, lat = _middle_place(at)
         self.report.add(
             Finding(
                 code=code,
@@ -272,16 +272,21 @@ class Builder:
         )
 
 
-def _first_place(points: object) -> tuple[float, float] | tuple[None, None]:
-    """Find where to look for a feature that is drawn, if only in part."""
-    for point in points[:100] if isinstance(points, list) else ():
+def _middle_place(points: object) -> tuple[float, float] | tuple[None, None]:
+    """Find where to look for a feature that is drawn, if only in part: amid a line."""
+    found = []
+    for point in points if isinstance(points, list) else ():
         if not isinstance(point, list | tuple) or len(point) < 2:
             continue
         lon, lat = point[0], point[1]
         are_numbers = type(lon) in {int, float} and type(lat) in {int, float}
         if are_numbers and abs(lon) <= 180 and abs(lat) <= 90:
-            return float(lon), float(lat)
-    return None, None
+            found.append((float(lon), float(lat)))
+    if not found:
+        return None, None
+    # A line's ends are its neighbours' ends, too, so that its faults would hide theirs.
+    before, after = found[(len(found) - 1) // 2], found[len(found) // 2]
+    return (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
 
 
 def _sort_out(properties: dict[str, Any], known: frozenset[str]) -> None:
@@ -326,7 +331,7 @@ def _bare_feeds(feeds: Any) -> Any:  # noqa: ANN401
         named = {
             name: str(feed[name]) if type(feed[name]) is int else feed[name]
             for name in ("pipe", "node")
-            if feed.get(name) not in {None, ""} or isinstance(feed.get(name), (list, dict))
+            if feed.get(name) is not None and feed[name] != ""
         }
         if len(named) != 1:
             return "feeds"

@@ -134,5 +134,4 @@ function start() {
   });
 }
 
-if (matchMedia("(max-width: 60rem)").matches) find("legend").removeAttribute("open");
 start();
