@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scipy.stats import norm, t
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,13 +114,13 @@ class DurationModel:
     def _quantile(self, level: float) -> float:
         if self.records == PRIOR_RECORDS:
             # The prior is stated as a log-normal forecast; nothing is estimated yet.
-            return math.exp(self.log_median + self.sigma * float(norm.ppf(level)))
-        return math.exp(self.log_median + self._scale() * float(t.ppf(level, self.records)))
+            return math.exp(self.log_median + self.sigma * float(ndtri(level)))
+        return math.exp(self.log_median + self._scale() * float(stdtrit(self.records, level)))
 
     def _share_below(self, hours: float) -> float:
         if hours <= 0:
             return 0.0
         distance = math.log(hours) - self.log_median
         if self.records == PRIOR_RECORDS:
-            return float(norm.cdf(distance / self.sigma))
-        return float(t.cdf(distance / self._scale(), self.records))
+            return float(ndtr(distance / self.sigma))
+        return float(stdtr(self.records, distance / self._scale()))
