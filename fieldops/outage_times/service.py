@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ROADS_AROUND_M = 1000.0
 """A way between valves may lead so far out of their box."""
-MOST_ROADS = 5000
+MOST_ROADS = 2500
 """Where there are more roads about, looking for ways would keep the dispatcher waiting."""
 
 
