@@ -493,6 +493,14 @@ class _Landing:
         )
         if not customers:
             return 0
+        # Neither the new ones, nor those about to go, nor those whose own row changed as well.
+        only_fed = text(
+            "SELECT count(*) FROM changed_feeds f JOIN staged_customer s ON s.key = f.customer_key"
+            " JOIN customer c ON c.key = s.key WHERE c.key < :first AND c.changed_in"
+            " IS DISTINCT FROM nullif(current_setting('fieldops.edit', true), '')::bigint"
+        )
+        first = self.first_new.get("customer", 2**62)
+        count = int(self.session.execute(only_fed, {"first": first}).scalar_one())
         self._run(
             "DELETE FROM customer_feed"
             " WHERE customer_key IN (SELECT customer_key FROM changed_feeds)"
@@ -501,9 +509,7 @@ class _Landing:
             f"INSERT INTO customer_feed ({columns}) SELECT {columns} FROM staged_customer_feed"  # noqa: S608
             " WHERE customer_key IN (SELECT customer_key FROM changed_feeds)"
         )
-        old = text("SELECT count(*) FROM changed_feeds WHERE customer_key < :first")
-        first = self.first_new.get("customer", 2**62)
-        return int(self.session.execute(old, {"first": first}).scalar_one())
+        return count
 
     def _delete(self, kind: str) -> int:
         kept = len(self.keys[kind]) - self.new[kind]

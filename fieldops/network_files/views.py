@@ -7,16 +7,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import (
-    Blueprint,
-    Response,
-    current_app,
-    jsonify,
-    redirect,
-    render_template,
-    request,
-    send_file,
-)
+from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request
 from flask import url_for as url
 from flask_babel import get_locale
 from flask_babel import gettext as _
@@ -163,9 +154,10 @@ def show_file(key: int) -> ResponseReturnValue:
     with db.transaction() as session:
         sent = service.find_sent_file(session, key)
     try:
-        return send_file(service.path_of_preview(sent.path), mimetype="application/geo+json")
+        drawn = service.path_of_preview(sent.path).read_bytes()
     except FileNotFoundError:
         raise NotFoundError("The drawing of import %(key)s is gone.", key=key) from None
+    return Response(drawn, mimetype="application/geo+json")
 
 
 @network_files.get("/preview.geojson")
