@@ -57,7 +57,9 @@ def _report_dangling(placement: Placement, links: Rows) -> None:
     served = np.zeros(count, dtype=bool)
     for rows in (placement.source_node, placement.feed_node, placement.hydrant_node):
         served[rows[rows >= 0]] = True
-    loose = (degree == 1) & ~served
+    # A node that the file draws at the end of one pipe is a dead end, as networks have them.
+    is_made = np.array([node.is_made for node in placement.nodes], dtype=bool)
+    loose = (degree == 1) & ~served & is_made
     for which, name in enumerate(("start", "end")):
         for row in np.flatnonzero(loose[placement.pipe_ends[:, which]]).tolist():
             pipe = placement.pipes[row]
