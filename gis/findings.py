@@ -71,6 +71,23 @@ MESSAGES: dict[str, str] = {
     "inp-not-number": (
         "The %(kind)s %(id)s (line %(line)s) has %(value)s where a number must stand."
     ),
+    "inp-id-too-long": (
+        "The id of %(kind)s %(id)s (line %(line)s) is longer than EPANET's 31 characters."
+    ),
+    "inp-negative": (
+        "The %(kind)s %(id)s (line %(line)s) has %(value)s where a positive number must stand."
+    ),
+    "inp-not-state": (
+        "The %(kind)s %(id)s (line %(line)s) has %(value)s where Open, Closed or CV must stand."
+    ),
+    "inp-no-such-pattern": (
+        "The %(kind)s %(id)s (line %(line)s) names the pattern or curve %(value)s, which the file"
+        " does not have."
+    ),
+    "inp-tank-levels": (
+        "The tank %(id)s (line %(line)s) has the levels %(value)s (first, lowest, highest), which"
+        " are out of order."
+    ),
     "inp-no-such-node": (
         "The %(kind)s %(id)s (line %(line)s) names the node %(value)s, which the file does not"
         " have."

@@ -9,19 +9,20 @@ both carry it in their `extra`, so that every answer can say so.
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 import warnings
-from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gis.findings import Finding, Report
-from gis.formats.building import Builder, FormatError, refuse, show
+from gis.findings import Finding
+from gis.formats.building import Builder, refuse
 from gis.formats.crs import transformer_from
 from gis.formats.encoding import decode_text
+from gis.formats.inp_lines import CONTROLS, check, split
 from gis.lines import Lines, metres_per_degree
 from gis.memory import without_collector
 
@@ -29,33 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gis.features import FeatureSet
+    from gis.formats.inp_lines import Sections
 
     Point = tuple[float, float]
-    Sections = dict[str, list[tuple[int, list[str]]]]
 
 _SECONDS_A_DAY = 86_400
 _LITRES = 1_000
 _LARGEST_FILE = 2_000_000_000
 _CONTROL_TYPES = {"PRV", "PSV", "FCV", "TCV"}
-
-_READ = {
-    "JUNCTIONS": ("junction", 1, (1, 2)),
-    "RESERVOIRS": ("reservoir", 2, (1,)),
-    "TANKS": ("tank", 6, (1, 2, 3, 4, 5)),
-    "PIPES": ("pipe", 6, (3, 4, 5)),
-    "PUMPS": ("pump", 4, ()),
-    "VALVES": ("valve", 6, (3,)),
-    "DEMANDS": ("junction", 2, (1,)),
-    "COORDINATES": ("node", 3, (1, 2)),
-    "VERTICES": ("link", 3, (1, 2)),
-    "STATUS": ("link", 2, ()),
-}
-"""Of each section: what a line is about, how many fields it needs, and which are numbers."""
-
-_ALSO_KEPT = ("TITLE", "PATTERNS", "CURVES", "OPTIONS", "TIMES")
-_NODES = ("JUNCTIONS", "RESERVOIRS", "TANKS")
-_LINKS = ("PIPES", "PUMPS", "VALVES")
-_CONTROLS = ("CONTROLS", "RULES")
 
 
 def read_epanet(
@@ -87,8 +69,8 @@ def read_epanet(
     """
     path = Path(path)
     text = _text_of(path)
-    sections, kept = _split(text)
-    _check(sections)
+    sections, kept = split(text)
+    check(sections)
     with without_collector():
         return _Reading(_model(kept, path.name), sections, crs, valves).run()
 
@@ -110,116 +92,6 @@ def _text_of(path: Path) -> str:
     return text
 
 
-def _split(text: str) -> tuple[Sections, str]:
-    """
-    Take the file apart into sections.
-
-    Returns
-    -------
-    tuple
-        Lines of each section with their numbers, and the text again with nothing but what wntr
-        needs for the network (line numbers stay): its controls and reports are not our matter,
-        and files that break there are common.
-    """
-    sections: Sections = {}
-    kept: list[str] = []
-    current = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = line.split(";", 1)[0].strip()
-        if bare.startswith("["):
-            current = _section_name(bare)
-            sections.setdefault(current, [])
-            kept.append(f"[{current}]" if current in _READ or current in _ALSO_KEPT else "")
-            continue
-        if bare and current:
-            sections[current].append((number, bare.split()))
-        kept.append(bare if current in _READ or current in _ALSO_KEPT else "")
-    if not any(sections.get(name) for name in _NODES):
-        raise refuse("inp-no-nodes")
-    return sections, "\n".join(kept) + "\n[END]\n"
-
-
-def _section_name(header: str) -> str:
-    """Complete a name as EPANET does, which looks at its first letters only."""
-    word = header[1:].split("]", 1)[0].strip().upper()
-    names = (*_READ, *_ALSO_KEPT, *_CONTROLS)
-    if len(word) < 4:
-        return word
-    return next((name for name in names if name.startswith(word[:4])), word)
-
-
-def _check(sections: Sections) -> None:
-    """Look at every line that makes the network, so that all faults are told at once."""
-    report = Report()
-    nodes = {line[0] for name in _NODES for _, line in sections.get(name, [])}
-    links = {line[0] for name in _LINKS for _, line in sections.get(name, [])}
-    for names in (_NODES, _LINKS):
-        _check_twice(sections, names, report)
-    for name, (kind, needed, numbers) in _READ.items():
-        for number, line in sections.get(name, []):
-            for code, value in _faults(name, line, needed, numbers, nodes, links):
-                report.add(
-                    Finding(
-                        code=code,
-                        severity="error",
-                        kind=kind,
-                        id=line[0][:200],
-                        index=number,
-                        params={"line": number, "value": show(value), "section": name},
-                    )
-                )
-    if report.has_errors:
-        raise FormatError(report)
-
-
-def _check_twice(sections: Sections, names: tuple[str, ...], report: Report) -> None:
-    lines = [(line[0], name, at) for name in names for at, line in sections.get(name, [])]
-    counts = Counter(identifier for identifier, _, _ in lines)
-    for identifier, name, number in lines:
-        if counts[identifier] > 1:
-            report.add(
-                Finding(
-                    code="inp-twice",
-                    severity="error",
-                    kind=_READ[name][0],
-                    id=identifier[:200],
-                    index=number,
-                    params={"line": number},
-                )
-            )
-
-
-def _faults(
-    section: str,
-    line: list[str],
-    needed: int,
-    numbers: tuple[int, ...],
-    nodes: set[str],
-    links: set[str],
-) -> Iterator[tuple[str, str]]:
-    if len(line) < needed:
-        yield "inp-too-short", " ".join(line)
-        return
-    for at in numbers:
-        if at < len(line) and not _is_number(line[at]):
-            yield "inp-not-number", line[at]
-    if section in _LINKS:
-        for end in line[1:3]:
-            if end not in nodes:
-                yield "inp-no-such-node", end
-    elif section in {"DEMANDS", "COORDINATES"} and line[0] not in nodes:
-        yield "inp-no-such-node", line[0]
-    elif section in {"VERTICES", "STATUS"} and line[0] not in links:
-        yield "inp-no-such-link", line[0]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text))) and abs(float(text)) < 1e15
-    except ValueError:
-        return False
-
-
 def _model(text: str, name: str) -> Any:  # noqa: ANN401  # wntr has no types
     """Let wntr read the text."""
     with _quiet(), tempfile.TemporaryDirectory() as folder:
@@ -232,15 +104,19 @@ def _model(text: str, name: str) -> Any:  # noqa: ANN401  # wntr has no types
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # wntr raises whatever Python does on bad text
-            raise refuse("inp-broken", file=name, reason=_reason(error)) from None
+            raise refuse("inp-broken", file=name, reason=_reason(error, text)) from None
 
 
-def _reason(error: BaseException) -> str:
-    """Give the innermost sentence of an error, without paths of this machine."""
+def _reason(error: BaseException, text: str) -> str:
+    """Give the innermost sentence of an error, and the line that it speaks of."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = " ".join(str(error).split())[:200]
-    return text if text and "/" not in text else type(error).__name__
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    found = re.search(r"line (\d+)", reason)
+    lines = text.splitlines()
+    if found and 0 < int(found[1]) <= len(lines):
+        reason += f" ({lines[int(found[1]) - 1].strip()[:100]})"
+    return reason
 
 
 @contextmanager
@@ -278,7 +154,7 @@ class _Reading:
                 self._add_node(name, node)
             for name, link in self.model.links():
                 self._add_link(name, link)
-        controls = sum(len(self.sections.get(name, [])) for name in _CONTROLS)
+        controls = sum(len(self.sections.get(name, [])) for name in CONTROLS)
         if controls:
             self._remark("inp-controls-left-out", count=controls)
         features = self.builder.finish()
