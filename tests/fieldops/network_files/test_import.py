@@ -110,6 +110,8 @@ def test_replacing_deletes_what_the_file_does_not_have(session: Session) -> None
     assert count_features(session)["node"] == 5
     report = land(session, street()[:8], is_replacing=True)
 
+    assert report.changes is not None
+    assert report.changes["customer"] == queries.Changes(0, 0, 1)
     assert report.absent == {"customer": ["C2"], "hydrant": ["H1"], "pipe": ["P9"]}
     assert count_features(session) == {
         "node": 3,
