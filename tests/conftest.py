@@ -13,6 +13,7 @@ import pytest
 from flask import g, request
 from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from fieldops import create_app
 from fieldops.db import make_engine
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy import Connection, Engine
+    from xdist.remote import Producer  # type: ignore[import-untyped]
+    from xdist.scheduler import Scheduling
 
 LOOPBACK = ["127.0.0.1", "::1"]
 
@@ -54,6 +57,20 @@ NOT_FAST = ("browser", "loopback", "slow", "long")
 
 
 @pytest.hookimpl(trylast=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Give all browser tests to one worker: they share a server and a Chromium."""
+    return OneBrowser(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class OneBrowser(LoadFileScheduling):  # type: ignore[misc]
+    """A file's tests stay together, and those of every file with a browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "tests/browser" if file.startswith("tests/browser/") else file
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave long tests out unless asked for; open this machine's own ports to those that say so."""
     if config.getoption("--fast"):

@@ -118,7 +118,7 @@ class MapPage:
     """The map page in a browser."""
 
     page: Page
-    pictures: Path
+    pictures: Path | None
 
     def rest(self) -> None:
         """Wait until the map has come to rest."""
@@ -152,7 +152,9 @@ class MapPage:
         return self.page.locator(selector).first.inner_text()
 
     def picture(self, name: str) -> None:
-        """Keep what can be seen, for a person to look at."""
+        """Keep what can be seen, where FIELDOPS_PICTURES names a folder for people to look at."""
+        if self.pictures is None:
+            return
         self.rest()
         self.page.screenshot(path=self.pictures / f"{name}.png")
 
@@ -163,16 +165,15 @@ def _mercator(lon: float, lat: float) -> tuple[float, float]:
 
 
 @pytest.fixture
-def open_map(
-    site: Site, browser: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., MapPage]]:
+def open_map(site: Site, browser: Browser) -> Iterator[Callable[..., MapPage]]:
     """Open the map as somebody; at the end no page may have asked elsewhere, or failed."""
     contexts = []
     foreign: list[str] = []
     faults: list[str] = []
     kept = os.environ.get("FIELDOPS_PICTURES")
-    pictures = Path(kept) if kept else tmp_path_factory.getbasetemp() / "pictures"
-    pictures.mkdir(parents=True, exist_ok=True)
+    pictures = Path(kept) if kept else None
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
 
     def note(request: Request) -> None:
         is_remote = urlsplit(request.url).scheme in {"http", "https", "ws", "wss"}
