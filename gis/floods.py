@@ -26,6 +26,7 @@ UNTOUCHED = 0
 DRAINED = 1
 HANGING = 2
 HELD = 3
+SEEN = 8  # a bit beside the others, gone again when the search is over
 
 
 @njit(cache=True, nogil=True)
@@ -244,4 +245,79 @@ def spread(
                 seen[other] = True
                 found = _push(found, tail, other)
                 tail += 1
+    return found[:tail].copy()
+
+
+@njit(cache=True, nogil=True)
+def _is_dry(feeder: Rows, mark: Codes, block: int) -> bool:
+    """Tell whether a block has lost supply, or had none; what is drained is neither."""
+    if mark[block] == UNTOUCHED:
+        return bool(feeder[block] == UNSUPPLIED)
+    return bool(mark[block] != DRAINED)
+
+
+@njit(cache=True, nogil=True)
+def spread_back(
+    start: NDArray[np.int64],
+    incident: Rows,
+    ends: Rows,
+    state: Codes,
+    seeds: Rows,
+    feeder: Rows,
+    mark: Codes,
+) -> Rows:
+    """
+    List the dry blocks, seeds included, from which water would reach the dry `seeds`.
+
+    `mark` is DRAINED or HANGING for what a break takes away; what is listed becomes HELD.
+    """
+    found = np.empty(max(len(seeds), 16), dtype=np.int32)
+    found[: len(seeds)] = seeds
+    mark[seeds] = HELD
+    tail = len(seeds)
+    head = 0
+    while head < tail:
+        block = found[head]
+        head += 1
+        for i in range(start[block], start[block + 1]):
+            other = upstream(ends, state, incident[i], block)
+            if other >= 0 and mark[other] != HELD and _is_dry(feeder, mark, other):
+                mark[other] = HELD
+                found = _push(found, tail, other)
+                tail += 1
+    return found[:tail].copy()
+
+
+@njit(cache=True, nogil=True)
+def let_in(
+    start: NDArray[np.int64],
+    incident: Rows,
+    ends: Rows,
+    state: Codes,
+    seed: int,
+    feeder: Rows,
+    mark: Codes,
+) -> Rows:
+    """
+    List the dry blocks that water let into the dry block `seed` would reach.
+
+    As `spread`, at the cost of the blocks reached: `mark` tells what is dry besides what
+    `feeder` leaves without, and is afterwards as it was.
+    """
+    found = np.empty(16, dtype=np.int32)
+    found[0] = seed
+    mark[seed] |= SEEN
+    tail = 1
+    head = 0
+    while head < tail:
+        block = found[head]
+        head += 1
+        for i in range(start[block], start[block + 1]):
+            other = downstream(ends, state, incident[i], block)
+            if other >= 0 and mark[other] < SEEN and _is_dry(feeder, mark, other):
+                mark[other] |= SEEN
+                found = _push(found, tail, other)
+                tail += 1
+    for block in found[:tail]:
+        mark[block] ^= SEEN
     return found[:tail].copy()

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gis.floods import UNSUPPLIED, spread
+from gis.floods import DRAINED, HANGING, HELD, UNSUPPLIED, UNTOUCHED, let_in, spread_back
 from gis.network import NONE
 
 if TYPE_CHECKING:
     from gis.isolation import Isolation
-    from gis.network import Flags, Rows
+    from gis.network import Codes, Flags, Rows
     from gis.world import World
 
 
@@ -42,26 +42,27 @@ def find_refeeds(world: World, isolation: Isolation) -> list[Refeed]:
     list[Refeed]
         Most properties regained first, ties in text order of the valves' ids.
         A valve is listed when any part or node that was cut off regains supply.
+
+    Notes
+    -----
+    Cost: the dry blocks that lead to what was cut off, and what each valve there would fill.
     """
-    if isolation.blocks_cut_off.size == 0 or world.openable.size == 0:
+    lost = _blocks_with_parts(world, isolation.blocks_cut_off)
+    if lost.size == 0 or world.openable.size == 0:
         return []
-    is_dry = world.feeder == UNSUPPLIED
-    is_dry[isolation.blocks_cut_off] = True
-    is_dry[isolation.blocks_shut] = False
-    is_shut = np.zeros_like(is_dry)
-    is_shut[isolation.blocks_shut] = True
-    is_lost = np.zeros_like(is_dry)
-    is_lost[_blocks_with_parts(world, isolation.blocks_cut_off)] = True
+    mark = np.zeros(world.blocks.count, dtype=np.int8)
+    mark[isolation.blocks_cut_off] = HANGING
+    mark[isolation.blocks_shut] = DRAINED
+    graph = (world.edges.start, world.edges.members, world.blocks.edge_blocks, world.state)
+    leading = spread_back(*graph, lost, world.feeder, mark)
 
     found = []
-    spreads: dict[int, Rows] = {}
-    for device, into in _candidates(world, is_dry, is_shut):
-        if into not in spreads:
-            spreads[into] = _spread(world, into, is_dry)
-        wet = spreads[into]
-        if is_lost[wet].any():
-            regained = _properties_regained(world, isolation, wet)
-            found.append(Refeed(device, regained, crosses_boundary(world, device)))
+    filled: dict[int, Rows] = {}
+    for device, into in _candidates(world, leading, mark):
+        if into not in filled:
+            filled[into] = let_in(*graph, into, world.feeder, mark)
+        regained = _properties_regained(world, isolation, filled[into])
+        found.append(Refeed(device, regained, crosses_boundary(world, device)))
     rank = world.network.device_rank
     return sorted(found, key=lambda each: (-each.properties_regained, rank[each.device]))
 
@@ -72,21 +73,24 @@ def _blocks_with_parts(world: World, blocks: Rows) -> Rows:
     return blocks[(parts[blocks + 1] > parts[blocks]) | (nodes[blocks + 1] > nodes[blocks])]
 
 
-def _candidates(world: World, is_dry: Flags, is_shut: Flags) -> list[tuple[int, int]]:
-    """Pair closed valves between a supplied and a dry block with that dry block."""
-    rows = world.openable
+def _candidates(world: World, leading: Rows, mark: Codes) -> list[tuple[int, int]]:
+    """Pair closed valves between a supplied and a leading block with that leading block."""
+    touching = np.unique(world.edges.of_blocks(leading))
+    # Both ascend, and the valves at hand are few.
+    place = np.minimum(np.searchsorted(world.openable, touching), world.openable.size - 1)
+    rows = touching[world.openable[place] == touching]
     first, second = world.blocks.edge_blocks[rows].T
-    on = ~is_dry[first] & ~is_shut[first] & is_dry[second]
-    back = ~is_dry[second] & ~is_shut[second] & is_dry[first]
+    on = _has_supply(world, mark, first) & (mark[second] == HELD)
+    back = _has_supply(world, mark, second) & (mark[first] == HELD)
     back &= ~world.blocks.edge_is_one_way[rows]
     pairs = [(rows[on], second[on]), (rows[back], first[back])]
     return [(int(d), int(b)) for devices, into in pairs for d, b in zip(devices, into, strict=True)]
 
 
-def _spread(world: World, into: int, is_dry: Flags) -> Rows:
-    edges = world.edges
-    seeds = np.array([into], dtype=np.int32)
-    return spread(edges.start, edges.members, world.blocks.edge_blocks, world.state, seeds, is_dry)
+def _has_supply(world: World, mark: Codes, blocks: Rows) -> Flags:
+    """Tell which blocks have water while the break lasts."""
+    has_supply: Flags = (world.feeder[blocks] != UNSUPPLIED) & (mark[blocks] == UNTOUCHED)
+    return has_supply
 
 
 def _properties_regained(world: World, isolation: Isolation, wet: Rows) -> int:
