@@ -41,7 +41,7 @@ def report_faults(placement: Placement, lines: Lines, index: LineIndex, *, snap_
             placement.control_valve_ends,
         ]
     ).astype(np.int64)
-    if (links < 0).any():
+    if (links < 0).any() or (placement.source_node < 0).any():
         return  # unknown references have been told; no graph can be made
     _report_dangling(placement, links)
     _report_islands(placement, links)

@@ -572,7 +572,7 @@ class _Placing:
         elif customer.node is not None:
             feeds.insert(0, Feed(node=customer.node))
         if len(feeds) > 1:
-            feeds = list({(feed.pipe, feed.node): feed for feed in reversed(feeds)}.values())[::-1]
+            feeds = list({(feed.pipe, feed.node): feed for feed in feeds}.values())
         if feeds and customer.pipe is None and customer.node is None:
             customer.pipe, customer.node = feeds[0].pipe, feeds[0].node
         customer.feeds = feeds
