@@ -212,4 +212,6 @@ def test_the_page_of_an_empty_network_says_so(client: FlaskClient, session: Sess
     page = client.get("/?lang=en", headers=bearer(session, Role.CREW)).get_data(as_text=True)
     assert '"extent": null' in page
     assert '"may_record": false' in page
-    assert "fieldops import FILE" in page
+    assert '"import_url": null' in page
+    page = client.get("/?lang=en", headers=bearer(session, Role.PLANNER)).get_data(as_text=True)
+    assert '"import_url": "/network/imports/"' in page
