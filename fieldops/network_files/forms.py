@@ -34,6 +34,7 @@ WORDS = {
     "more": _l("Show more (%(n)s)"),
     "not-listed": _l("... and %(n)s more, which are counted only"),
     "capped-pipes": _l("The widest %(drawn)s of %(n)s pipe segments are drawn."),
+    "capped-stored": _l("Of the stored pipe segments only the widest %(n)s are drawn."),
     "capped.valve": _l("The %(n)s valves are left out, being too many."),
     "capped.customer": _l("The %(n)s customers are left out, being too many."),
     "capped.hydrant": _l("The %(n)s fire hydrants are left out, being too many."),

@@ -178,6 +178,7 @@ def _page_data(sent: SentFile) -> dict[str, object] | None:
         "basemaps": list_basemaps(current_app.extensions["fieldops.settings"]),
         "file": url("network_files.show_file", key=sent.key) if has_drawing else None,
         "stored": url("network_files.show_preview"),
+        "most_stored": MANY_PIPES,
         "findings": url("network_files.show_findings", key=sent.key),
     }
 

@@ -11,7 +11,7 @@ import { CHOSEN, layerOf, makePreviewStyle, NOTHING, SEVERITIES } from "./previe
 /** @typedef {import("geojson").FeatureCollection & {counts?: Record<string, [drawn: number, all: number]>}} Collection */
 /** @typedef {[west: number, south: number, east: number, north: number]} Extent */
 
-/** @type {{file: string | null, stored: string, findings: string}} */
+/** @type {{file: string | null, stored: string, most_stored: number, findings: string}} */
 const addresses = readJson("page-data");
 /** @type {Collection} */
 const BLANK = { type: "FeatureCollection", features: [] };
@@ -23,7 +23,7 @@ async function draw() {
     ask(addresses.findings), ask(addresses.stored), addresses.file ? ask(addresses.file) : BLANK,
   ]));
   const extent = extentOf((addresses.file ? file : stored).features) ?? extentOf(findings.features);
-  tellLimits(file, findings);
+  tellLimits(file, stored, findings);
   if (!extent) {
     note(say("empty"));
     find("map").dataset.mapState = "empty";
@@ -106,15 +106,17 @@ function extentOf(features) {
 /**
  * Nothing is left out without a word.
  * @param {Collection} file
+ * @param {Collection} stored
  * @param {Collection} findings
  */
-function tellLimits(file, findings) {
+function tellLimits(file, stored, findings) {
   const said = Object.entries(file.counts ?? {}).flatMap(([kind, [drawn, all]]) => {
     const values = { drawn: figure(drawn), n: figure(all) };
     if (drawn === all) return [];
     if (kind === "pipe") return [say("capped-pipes", values)];
     return knows(`capped.${kind}`) ? [say(`capped.${kind}`, values)] : [];
   });
+  if (stored.features.length >= addresses.most_stored) said.push(say("capped-stored", { n: figure(addresses.most_stored) }));
   const counted = [...find("findings").querySelectorAll("details")].reduce((sum, { dataset }) => sum + Number(dataset.count), 0);
   const away = counted - findings.features.length;
   if (away > 0) said.push(say("not-here", { n: figure(away) }));
