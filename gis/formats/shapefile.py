@@ -70,8 +70,8 @@ def _encoding(path: Path, stamp: int) -> str:
     named = _named_encoding(path)
     for name in [named] if named else ["utf-8", "gb18030"]:
         try:
-            for text in texts:
-                codecs.getincrementaldecoder(name)("strict").decode(text)
+            for text, is_full in texts:
+                codecs.getincrementaldecoder(name)("strict").decode(text, final=not is_full)
         except (UnicodeError, ValueError):
             continue
         return name
@@ -91,8 +91,12 @@ def _named_encoding(path: Path) -> str | None:
     return None
 
 
-def _texts(path: Path) -> list[bytes]:
-    """Take every text out of a .dbf file: field names and the cells of text columns."""
+def _texts(path: Path) -> list[tuple[bytes, bool]]:
+    """
+    Take every text out of a .dbf file: field names and the cells of text columns.
+
+    Each with whether it fills its field, so that its end may have been cut off.
+    """
     table = next(
         (file for file in (path.with_suffix(".dbf"), path.with_suffix(".DBF")) if file.exists()),
         None,
@@ -105,11 +109,12 @@ def _texts(path: Path) -> list[bytes]:
     rows = int.from_bytes(data[4:8], "little")
     begin = int.from_bytes(data[8:10], "little")
     width = int.from_bytes(data[10:12], "little")
-    names: set[bytes] = set()
+    names: set[tuple[bytes, bool]] = set()
     columns: list[tuple[int, int]] = []
     at, offset = 32, 1
     while at + 32 <= min(begin, len(data)) and data[at] != 0x0D:
-        names.add(data[at : at + 11].split(b"\0")[0])
+        name = data[at : at + 11].split(b"\0", 1)[0]
+        names.add((name, len(name) >= 10))
         size = data[at + 16]
         if data[at + 11 : at + 12] == b"C":
             columns.append((offset, size))
@@ -117,9 +122,12 @@ def _texts(path: Path) -> list[bytes]:
         at += 32
     rows = min(rows, (len(data) - begin) // width if width else 0)
     cells = {
-        data[begin + row * width + place : begin + row * width + place + size].rstrip(b" \0")
+        (text, len(text) == size)
         for row in range(rows)
         for place, size in columns
+        for text in [
+            data[begin + row * width + place : begin + row * width + place + size].rstrip(b" \0")
+        ]
     }
     return sorted(names | cells)
 

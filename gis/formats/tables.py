@@ -187,10 +187,11 @@ class _Reading:
 
     def take(self, path: Path, layer: str, name: str) -> None:
         """Read all rows of a layer; its kind is in its name unless a column says it."""
+        decoder = decoder_of(path)
+        decode = decoder.decode
         meta, _, geometry, columns = _ask(
-            path, lambda file: raw.read(file, layer=layer, **decoder_of(file).options)
+            path, lambda file: raw.read(file, layer=layer, **decoder.options)
         )
-        decode = decoder_of(path).decode
         names = [decode(str(field)) for field in meta["fields"]]
         kind = _kind_of(name)
         if "kind" not in names and kind is None:

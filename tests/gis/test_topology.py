@@ -407,7 +407,7 @@ def _street_network(chance: random.Random) -> list[Any]:
 @given(st.integers(0, 10_000))
 def test_the_order_of_the_file_changes_nothing(seed: int) -> None:
     """Every feature has the same place, and as much is found."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     features = _street_network(chance)
     one = lay(*features)
     chance.shuffle(features)
@@ -426,7 +426,7 @@ def test_the_order_of_the_file_changes_nothing(seed: int) -> None:
 
 def test_placing_twice_gives_the_same() -> None:
     """What was guessed is guessed again, also with another tolerance."""
-    features = read(*_street_network(random.Random(1)))
+    features = read(*_street_network(random.Random(1)))  # noqa: S311
     first = place(features)
     ends = [(p.start_node, p.end_node) for p in first.pipes]
     counts = first.report.counts
