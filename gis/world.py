@@ -200,7 +200,12 @@ class World:
         if is_open is not None:
             status = status.copy()
             status[rows] = is_open
-        return self._with(facts, status, rows)
+        changed = self._with(facts, status, rows)
+        other = self.__dict__.get("_if_unknown_closed")
+        if other is not None:
+            # Carried along, for to close all unknown valves again costs much more.
+            changed.__dict__["_if_unknown_closed"] = other._with(_closed(facts), status, rows)  # noqa: SLF001
+        return changed
 
     def with_unknown_closed(self) -> World:
         """Give the world in which every valve of unknown position is closed, or this one."""
@@ -211,8 +216,7 @@ class World:
         rows = np.flatnonzero(self.facts.position == Position.UNKNOWN).astype(np.int32)
         if rows.size == 0:
             return None
-        facts = self.facts.changed(rows, position=Position.CLOSED)
-        return self._with(facts, self.is_open, rows)
+        return self._with(_closed(self.facts), self.is_open, rows)
 
     def passing(self, closing: Rows) -> Codes:
         """Give the state of the edges when these devices are closed besides."""
@@ -304,6 +308,13 @@ def _let_run(graph: tuple[NDArray[np.int64], Rows, Rows, Codes], sources: Rows, 
     feeder[roots] = ROOT
     flood(*graph, roots, feeder)
     return feeder
+
+
+def _closed(facts: DeviceFacts) -> DeviceFacts:
+    """Take every unknown position for closed."""
+    is_unknown = facts.position == Position.UNKNOWN
+    position = np.where(is_unknown, np.int8(Position.CLOSED), facts.position)
+    return replace(facts, position=position)
 
 
 def _has_gate(network: Network, devices: Rows) -> Flags:
