@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 FILES = 10_000
 LIMIT_S = 5.0
 LIMIT_MB = 500.0
+LARGEST_PROCESS = 3_000_000_000
 _WITHOUT_FEATURE = frozenset(
     {
         "file-empty",
@@ -128,6 +129,7 @@ def _names(name: str, errors: list[Finding], said: list[str]) -> bool:
 def work(numbers: range) -> None:
     """Try files one after the other, and print what became of each as a line of JSON."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (LARGEST_PROCESS, LARGEST_PROCESS))
     with tempfile.TemporaryDirectory() as folder:
         try_mutant(mutant(0), Path(folder))  # pays for the imports
         for number in numbers:
@@ -220,7 +222,7 @@ _PROMISES = {
 def main() -> int:
     """Run the benchmark, or one part of it."""
     parser = argparse.ArgumentParser(prog="./run bench fuzz")
-    parser.add_argument("--files", type=int, default=FILES)
+    parser.add_argument("--files", "--count", type=int, default=FILES)
     parser.add_argument("--number", type=int)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--work", type=int, nargs=2, help=argparse.SUPPRESS)

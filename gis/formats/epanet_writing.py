@@ -28,6 +28,7 @@ _SHORTEST_M = 0.01
 _LONGEST_ID = 31
 _TANK_HEIGHT_M = 5.0
 _HAZEN_WILLIAMS = 130.0
+_DARCY_WEISBACH_MM = 0.25
 
 
 def write_epanet(path: str | Path, features: FeatureSet) -> list[Finding]:
@@ -90,6 +91,7 @@ class _Writing:
         self.placement = placement
         self.file = file
         self.lost: list[Finding] = []
+        self.has_mm = any(pipe.roughness_mm is not None for pipe in placement.pipes)
         self.nodes = _Names(node.id for node in placement.nodes)
         self.link_valves = [
             row for row, ends in enumerate(placement.valve_ends.tolist()) if ends[0] >= 0
@@ -111,9 +113,8 @@ class _Writing:
         self._write_pumps()
         self._write_control_valves()
         self._write_places()
-        has_mm = any(pipe.roughness_mm is not None for pipe in self.placement.pipes)
         self._section("OPTIONS", [])
-        self.file.write(f" Units LPS\n Headloss {'D-W' if has_mm else 'H-W'}\n\n[END]\n")
+        self.file.write(f" Units LPS\n Headloss {'D-W' if self.has_mm else 'H-W'}\n\n[END]\n")
         self._tell()
         return self.lost
 
@@ -203,12 +204,14 @@ class _Writing:
             if pipe >= 0 and valve.position == "closed"
         }
         rows: list[tuple[object, ...]] = []
+        usual = _DARCY_WEISBACH_MM if self.has_mm else _HAZEN_WILLIAMS
         for row, pipe in enumerate(placement.pipes):
             is_open = pipe.status == "open" and row not in shut
             status = ("CV" if pipe.one_way else "Open") if is_open else "Closed"
             roughness = pipe.roughness_mm
             if roughness is None:
-                roughness = _number(pipe.extra, "roughness", _HAZEN_WILLIAMS)
+                # What a model brought along is in the unit of its own head loss formula.
+                roughness = usual if self.has_mm else _number(pipe.extra, "roughness", usual)
             start, end = placement.pipe_ends[row].tolist()
             rows.append(
                 (
@@ -232,7 +235,7 @@ class _Writing:
                     self._node(end),
                     0.1,
                     valve.diameter_mm or 150.0,
-                    _HAZEN_WILLIAMS,
+                    usual,
                     0,
                     "Closed" if valve.position == "closed" else "Open",
                 )
