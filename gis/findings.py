@@ -19,6 +19,7 @@ MESSAGES: dict[str, str] = {
     "file-missing": "There is no file %(file)s.",
     "file-unreadable": "The file %(file)s cannot be read: %(reason)s.",
     "file-empty": "The file is empty.",
+    "file-of-another-format": "The file %(file)s is not of the format that its ending names.",
     "file-ending-unknown": (
         "The format of %(file)s is not known by its ending; use one of %(endings)s."
     ),

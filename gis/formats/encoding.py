@@ -29,15 +29,3 @@ def decode_text(data: bytes) -> str | None:
         except UnicodeError:
             continue
     return None
-
-
-def encoding_of(samples: list[bytes]) -> str | None:
-    """Name the first of strict UTF-8 and strict GB18030 that fits all samples."""
-    for name in ("utf-8", _CHINESE):
-        try:
-            for sample in samples:
-                sample.decode(name)
-        except UnicodeError:
-            continue
-        return name
-    return None

@@ -67,6 +67,7 @@ _TYPES = {
 _NUMBERS = frozenset({"Number", "Amount", "Positive"})
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
+_BEGINNINGS = {".gpkg": b"SQLite format 3\0", ".shp": b"\0\0\x27\x0a", ".zip": b"PK"}
 _MADE_AT = "2000-01-01T00:00:00Z"
 """Stands in a GeoPackage as its date, so that the same network gives the same file."""
 
@@ -92,7 +93,7 @@ def read_geopackage(
         With everything that is wrong in it.
     """
     path = Path(path)
-    _check_there(path)
+    _check(path)
     layers = [str(name) for name in _ask(path, pyogrio.list_layers)[:, 0]]
     reading = _Reading(crs, progress)
     with without_collector():
@@ -123,7 +124,7 @@ def read_shapefile(
         With everything that is wrong in them.
     """
     path = Path(path)
-    _check_there(path)
+    _check(path)
     reading = _Reading(crs, progress)
     with without_collector():
         if path.suffix.lower() == ".zip":
@@ -187,6 +188,7 @@ class _Reading:
 
     def take(self, path: Path, layer: str, name: str) -> None:
         """Read all rows of a layer; its kind is in its name unless a column says it."""
+        _check(path)
         decoder = decoder_of(path)
         decode = decoder.decode
         meta, _, geometry, columns = _ask(
@@ -242,11 +244,24 @@ class _Reading:
             self.count += 1
 
 
-def _check_there(path: Path) -> None:
-    if not path.exists():
-        raise refuse("file-missing", file=path.name)
-    if path.is_file() and not path.stat().st_size:
+def _check(path: Path) -> None:
+    """
+    Look at a file's first bytes before GDAL does.
+
+    GDAL goes by content, and would follow a file of another format, whatever
+    its ending, to other files of this machine or into the network.
+    """
+    try:
+        with path.open("rb") as file:
+            begin = file.read(16)
+    except FileNotFoundError:
+        raise refuse("file-missing", file=path.name) from None
+    except OSError as error:
+        raise refuse("file-unreadable", file=path.name, reason=error.strerror) from None
+    if not begin:
         raise refuse("file-empty")
+    if not begin.startswith(_BEGINNINGS[path.suffix.lower()]):
+        raise refuse("file-of-another-format", file=path.name)
 
 
 def _ask(path: Path, question: Callable[[Path], Any]) -> Any:  # noqa: ANN401  # pyogrio has no types
@@ -301,7 +316,11 @@ def _plain(column: NDArray[Any], decode: Callable[[str], str]) -> list[Any]:
     if column.dtype.kind == "f":
         return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124
     if column.dtype.kind == "O":
-        return [decode(value) if isinstance(value, str) else value for value in column.tolist()]
+        # No database keeps NUL in a text.
+        return [
+            decode(value).replace("\0", "") if isinstance(value, str) else value
+            for value in column.tolist()
+        ]
     values: list[Any] = column.tolist()
     return values
 

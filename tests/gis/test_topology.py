@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 
@@ -404,6 +404,7 @@ def _street_network(chance: random.Random) -> list[Any]:
     return features
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_the_order_of_the_file_changes_nothing(seed: int) -> None:
     """Every feature has the same place, and as much is found."""
@@ -446,6 +447,7 @@ def test_an_empty_file_is_an_empty_network() -> None:
     assert ids.pipes == []
 
 
+@settings(deadline=None)
 @given(
     st.floats(-179, 179),
     st.floats(-80, 80),

@@ -191,6 +191,20 @@ def test_rubbish_is_refused_by_the_name_of_the_file(tmp_path: Path, name: str) -
     assert str(tmp_path) not in str(caught.value)
 
 
+def test_a_file_of_another_format_is_not_followed(tmp_path: Path) -> None:
+    """A list of sources under our ending would lead to other files, or into the network."""
+    write_table(tmp_path / "secret.gpkg", id=["a"])
+    for name in ("n.gpkg", "node.shp"):
+        (tmp_path / name).write_text(
+            "<OGRVRTDataSource><OGRVRTLayer name='node'>"
+            f"<SrcDataSource>{tmp_path}/secret.gpkg</SrcDataSource><SrcLayer>secret</SrcLayer>"
+            "</OGRVRTLayer></OGRVRTDataSource>"
+        )
+        with pytest.raises(FormatError) as caught:
+            read(tmp_path / name)
+        assert caught.value.findings[0].code == "file-of-another-format"
+
+
 # --- zips ---
 
 
