@@ -146,12 +146,16 @@ def read_bounds(session: Session) -> list[float] | None:
 def open_snapshot(session: Session) -> Iterator[Session]:
     """Open a transaction of its own that has no edits and sees one state of everything."""
     # Not from the pool: all of its connections may be held by requests that wait for this one.
-    engine = create_engine(
-        session.get_bind().engine.url,
-        poolclass=NullPool,
-        isolation_level="REPEATABLE READ",
-        connect_args={"options": CONNECTION_OPTIONS},
-    )
+    # The engine is kept, for a new one asks the server who it is before anything else.
+    kept = session.info["kept"]
+    engine = kept.get("network_snapshots")
+    if engine is None:
+        engine = kept["network_snapshots"] = create_engine(
+            session.get_bind().engine.url,
+            poolclass=NullPool,
+            isolation_level="REPEATABLE READ",
+            connect_args={"options": CONNECTION_OPTIONS},
+        )
     with engine.connect() as connection, Session(connection) as clean:
         yield clean
 
