@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldops.embedded_postgres import find_binaries
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -104,10 +106,16 @@ def machine() -> dict[str, object]:
     return {
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(memory_gb, 1),
+        "postgresql": _postgresql(),
         "processor": _processor(),
         "python": platform.python_version(),
         "system": platform.platform(),
     }
+
+
+def _postgresql() -> str:
+    """Give the newest version here, which is the one that a new cluster gets."""
+    return max(find_binaries(), default="none", key=float)
 
 
 def _processor() -> str:

@@ -157,6 +157,21 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", home.port, timeout=120)
         self.headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"}
 
+    def etag(self, path: str) -> str:
+        """Ask for what a browser keeps beside what it was given."""
+        self.connection.request("GET", path, None, self.headers)
+        response = self.connection.getresponse()
+        response.read()
+        return str(response.headers["ETag"])
+
+    def ask_again(self, path: str, etag: str) -> None:
+        """Ask whether what a browser keeps is still good."""
+        self.connection.request("GET", path, None, self.headers | {"If-None-Match": etag})
+        response = self.connection.getresponse()
+        response.read()
+        if response.status != 304:
+            raise SystemExit(f"{path}: {response.status} to a known ETag")
+
     def ask(self, path: str, body: dict[str, Any] | None = None) -> bytes:
         """Ask, and give the whole answer."""
         sent = None if body is None else json.dumps(body)
@@ -225,6 +240,9 @@ def measure_answers(bench: Benchmark, home: Home, town: Town, asked: int) -> Non
             took = times_ms(lambda k: client.ask(tiles[k]), range(len(tiles)))  # noqa: B023
             bench.add(f"tile at z{zoom}, median", size, quantile(took, 0.5), "ms")
             bench.add(f"tile at z{zoom}, p95", size, quantile(took, 0.95), "ms")
+        known = [(tile, client.etag(tile)) for tile in tiles[:50]]
+        took = times_ms(lambda k: client.ask_again(*known[k]), range(len(known)))
+        bench.add("tile that the browser knows (304), p95", size, quantile(took, 0.95), "ms")
         bench.add("memory of the web process", size, memory_mb(_web_process(pid)), "MB")
 
 
