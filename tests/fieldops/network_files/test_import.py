@@ -361,3 +361,19 @@ def test_a_file_that_nobody_can_read_is_not_stored(client: FlaskClient, session:
     assert answer.status_code == 400
     assert ".geojson" in answer.text
     assert read([]).pipes == []
+
+
+def test_the_command_exports_a_model_and_says_what_it_lost(
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """EPANET knows no hydrants and no valves on pipes."""
+    run(monkeypatch, database, "import", written(tmp_path / "a.geojson", street()))
+    capsys.readouterr()
+    path = tmp_path / "model.inp"
+
+    assert run(monkeypatch, database, "export", str(path)) == 0
+    assert "1 features of kind hydrant" in capsys.readouterr().err
+    assert [pipe.id for pipe in formats.read(path).pipes] == ["P1", "P2"]
