@@ -110,6 +110,8 @@ def machine() -> dict[str, object]:
         "processor": _processor(),
         "python": platform.python_version(),
         "system": platform.platform(),
+        # Above the number of cores others work here too, and every time is too long.
+        "load": [round(load, 1) for load in os.getloadavg()],
     }
 
 

@@ -206,11 +206,16 @@ _SUPPLY = """
 WITH wet AS MATERIALIZED (
     SELECT node AS joint FROM pgr_breadthFirstSearch(%(inner)s, 0)
 ), dry AS MATERIALIZED (
-    SELECT joint FROM peer_supplied EXCEPT SELECT joint FROM wet
+    SELECT joint FROM peer_supplied WHERE joint NOT IN (SELECT joint FROM wet)
+), touched AS MATERIALIZED (
+    SELECT DISTINCT feed.premises FROM dry
+    CROSS JOIN LATERAL (SELECT premises FROM peer_feed WHERE joint = dry.joint OFFSET 0) AS feed
+), kept AS MATERIALIZED (
+    SELECT touched.premises FROM touched CROSS JOIN LATERAL (
+        SELECT joint FROM peer_feed WHERE premises = touched.premises OFFSET 0) AS other
+    WHERE other.joint IN (SELECT joint FROM wet)
 )
-SELECT DISTINCT 'lost', feed.premises FROM dry JOIN peer_feed AS feed USING (joint)
-WHERE NOT EXISTS (
-    SELECT FROM peer_feed AS other JOIN wet USING (joint) WHERE other.premises = feed.premises)
+SELECT 'lost', premises FROM touched WHERE premises NOT IN (SELECT premises FROM kept)
 UNION ALL
 SELECT DISTINCT 'ring', edge.device FROM peer_edge AS edge
 WHERE edge.is_closable AND (
