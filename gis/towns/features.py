@@ -32,7 +32,7 @@ TRADES = {
     Trade.PUBLIC: "public",
 }
 LANDMARKS = ("路灯杆", "墙角", "电线杆", "检查井", "消火栓", "行道树")
-HEAD_M = {DistrictKind.PLAIN: 78.0, DistrictKind.PUMPED: 112.0}
+HEAD_M = {"town": 78.0, "hill": 112.0}
 
 
 def feature_lines(town: Town) -> Iterator[str]:
@@ -288,7 +288,7 @@ def _sources(town: Town) -> Iterator[str]:
             "source",
             f"W{row + 1}",
             _point(places[at]),
-            {"node": node(at), "type": "treatment_plant", "head_m": 78.0, "name": title},
+            {"node": node(at), "type": "treatment_plant", "head_m": HEAD_M["town"], "name": title},
         )
     for row, at in enumerate(town.mains.tank_node.tolist()):
         title = names.TANK if row == 0 else f"{names.TANK}{row + 1}"
@@ -299,7 +299,7 @@ def _sources(town: Town) -> Iterator[str]:
             {
                 "node": node(at),
                 "type": "tank",
-                "head_m": 112.0,
+                "head_m": HEAD_M["hill"],
                 "volume_m3": TANK_M3,
                 "name": title,
             },
