@@ -1,0 +1,1 @@
+"""Who can be sent: people, skills, shifts, vehicles and where they are."""

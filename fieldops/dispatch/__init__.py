@@ -1,0 +1,1 @@
+"""Which crew goes where, and why."""

@@ -1,0 +1,1 @@
+"""How long repairs take, learned from those that are over."""

@@ -1,0 +1,1 @@
+"""The night desk: handovers, call-outs, emergency levels and drills."""

@@ -1,0 +1,1 @@
+"""What happened: reports, outages and work orders of one burst or shutdown hang on it."""

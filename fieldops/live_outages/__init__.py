@@ -1,0 +1,1 @@
+"""Outages under way: valves confirmed one by one, customers' minutes counted."""

@@ -1,0 +1,1 @@
+-- Crews, their skills, shifts and places; stock.

@@ -1,0 +1,1 @@
+-- Calendars, limits, clocks and work orders.

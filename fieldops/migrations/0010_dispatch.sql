@@ -1,0 +1,1 @@
+-- Offers, pins and the settings of dispatch.

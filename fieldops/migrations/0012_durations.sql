@@ -1,0 +1,1 @@
+-- Planned shutdowns, and how long stages took.

@@ -1,0 +1,18 @@
+"""Calendars, limits, clocks and work orders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+TABLES = Path(__file__).parents[1] / "0008_work_orders.sql"
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    # Not through SQLAlchemy, which would read the % and : in it as placeholders.
+    op.get_bind().connection.cursor().execute(TABLES.read_text())

@@ -1,0 +1,1 @@
+"""Pictures, kept by the hash of their bytes."""

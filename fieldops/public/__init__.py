@@ -1,0 +1,1 @@
+"""Pages for anybody: report a leak."""

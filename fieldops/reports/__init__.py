@@ -1,0 +1,1 @@
+"""What people tell us: calls, pins on the public map, findings of crews."""

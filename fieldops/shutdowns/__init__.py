@@ -1,0 +1,1 @@
+"""Planned shutdowns: a slot that harms the fewest."""

@@ -1,0 +1,1 @@
+"""A burst day played through the real services."""

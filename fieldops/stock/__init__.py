@@ -1,0 +1,1 @@
+"""Clamps and pipe: which van and depot carries what fits."""

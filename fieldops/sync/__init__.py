@@ -1,0 +1,1 @@
+"""Operations from tablets and screens: taken once each, answered one by one."""
