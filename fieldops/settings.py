@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+MOST_STREAMS = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Settings:
     basemap: Path | None = None
     """A PMTiles file to draw below the network."""
     tianditu_key: str | None = None
+    streams: int = 500
+    """So many screens may listen to one web process at a time; each holds a thread."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -42,7 +45,8 @@ class Settings:
         Raises
         ------
         FieldopsError
-            If PORT is no port, FIELDOPS_PROXIES no number of them, or the home cannot be written.
+            If PORT is no port, FIELDOPS_PROXIES or FIELDOPS_STREAMS no number of them, or the home
+            cannot be written.
         """
         home = Path(environ.get("FIELDOPS_HOME") or CHECKOUT / ".fieldops").absolute()
         basemap = environ.get("FIELDOPS_BASEMAP")
@@ -56,6 +60,7 @@ class Settings:
             proxies=read_proxies(environ.get("FIELDOPS_PROXIES") or "0"),
             basemap=Path(basemap) if basemap else None,
             tianditu_key=environ.get("FIELDOPS_TIANDITU_KEY") or None,
+            streams=read_streams(environ.get("FIELDOPS_STREAMS") or "500"),
         )
 
 
@@ -73,6 +78,17 @@ def read_proxies(text: str) -> int:
     if text in {"0", "1", "2", "3"}:
         return int(text)
     raise FieldopsError("FIELDOPS_PROXIES is %(text)r: set a number from 0 to 3", text=text)
+
+
+def read_streams(text: str) -> int:
+    """Read how many screens may listen at a time."""
+    if text.isascii() and text.isdigit() and 0 < int(text) <= MOST_STREAMS:
+        return int(text)
+    raise FieldopsError(
+        "FIELDOPS_STREAMS is %(text)r: set a number from 1 to %(most)s",
+        text=text,
+        most=MOST_STREAMS,
+    )
 
 
 def keep_secret(path: Path) -> str:
