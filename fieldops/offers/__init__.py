@@ -1,0 +1,1 @@
+"""Jobs offered to crews or ordered, and what they answered."""
