@@ -110,11 +110,11 @@ class Roads:
         if not np.isfinite(off_min).any():
             return np.full((x_m.size, x_m.size), np.nan)
         asked, place = np.unique(corner, return_inverse=True)
-        by_road = dijkstra(self._graph(), indices=asked)[:, asked][np.ix_(place, place)]
+        by_road = dijkstra(self.graph(), indices=asked)[:, asked][np.ix_(place, place)]
         minutes = off_min[:, None] + by_road + off_min[None, :]
         straight_m = np.hypot(x_m[:, None] - x_m[None, :], y_m[:, None] - y_m[None, :])
         at_same = np.isfinite(minutes) & (corner[:, None] == corner[None, :])
-        minutes = np.where(at_same, _straight_min(straight_m), minutes)
+        minutes = np.where(at_same, straight_min(straight_m), minutes)
         return np.where(np.isfinite(minutes), minutes, np.nan)
 
     def _enter(self, x_m: Numbers, y_m: Numbers) -> tuple[Numbers, NDArray[np.int64]]:
@@ -124,10 +124,10 @@ class Roads:
         if usable.size == 0:
             return np.full(x_m.size, np.inf), np.zeros(x_m.size, dtype=np.int64)
         distance_m, nearest = cKDTree(self.corner_m[usable]).query(np.column_stack([x_m, y_m]))
-        off_min = np.where(distance_m <= FARTHEST_M, _straight_min(np.array(distance_m)), np.inf)
+        off_min = np.where(distance_m <= FARTHEST_M, straight_min(np.array(distance_m)), np.inf)
         return off_min, usable[nearest].astype(np.int64)
 
-    def _graph(self) -> csr_array:
+    def graph(self) -> csr_array:
         """Give the minutes of each stretch that can be driven, the fastest of parallel ones."""
         speed = np.where(self.speed_kmh > 0, self.speed_kmh, STREET_SPEED_KMH)
         minutes = np.maximum(self.length_m / (speed * 1000 / 60), LEAST_MIN)
@@ -144,5 +144,6 @@ class Roads:
         return csr_array((minutes[is_first], (tail[is_first], head[is_first])), shape=shape)
 
 
-def _straight_min(distance_m: Numbers) -> Numbers:
+def straight_min(distance_m: Numbers) -> Numbers:
+    """Give the minutes that a straight line takes where no street is known."""
     return distance_m * (DETOUR / (STREET_SPEED_KMH * 1000 / 60))
