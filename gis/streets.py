@@ -131,7 +131,7 @@ class Streets:
             onward_min=onward,
             back_min=np.where(roads.is_one_way, np.inf, onward),
             reversed_graph=csr_array(roads.graph().T),
-            tree=STRtree(np.atleast_1d(linestrings(ends))),
+            tree=STRtree(np.asarray(linestrings(ends), dtype=np.object_)),
             open_stretch=open_stretch,
         )
 
