@@ -20,7 +20,7 @@ CREW_LOCK = 731
 """The first half of the advisory lock by which two dispatchers cannot both send one crew."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a manager may set."""
 
@@ -53,7 +53,7 @@ def fetch_settings(session: Session, *, is_locked: bool = False) -> Settings:
     """Read the settings."""
     query = select(*_SETTING_COLUMNS)
     row = session.execute(query.with_for_update() if is_locked else query).one()
-    return Settings(**row._mapping)
+    return Settings(*row)
 
 
 def update_settings(session: Session, changes: dict[str, Any]) -> None:

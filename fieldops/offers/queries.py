@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A job that a crew was offered or ordered to do, and what came of it."""
 
@@ -80,7 +80,7 @@ def lock_due_offers(session: Session, now: dt.datetime, limit: int) -> list[Offe
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [Offer(**row._mapping) for row in rows]
+    return [Offer(*row) for row in rows]
 
 
 def fetch_open_offers(session: Session) -> list[Offer]:
@@ -88,7 +88,7 @@ def fetch_open_offers(session: Session) -> list[Offer]:
     rows = session.execute(
         select(*_COLUMNS).where(DispatchOffer.status == "open").order_by(DispatchOffer.due_at)
     )
-    return [Offer(**row._mapping) for row in rows]
+    return [Offer(*row) for row in rows]
 
 
 def lock_open_offer(session: Session, order_key: int) -> Offer | None:
@@ -98,7 +98,7 @@ def lock_open_offer(session: Session, order_key: int) -> Offer | None:
         .where(DispatchOffer.order_key == order_key, DispatchOffer.status == "open")
         .with_for_update()
     ).one_or_none()
-    return None if row is None else Offer(**row._mapping)
+    return None if row is None else Offer(*row)
 
 
 def update_offer(session: Session, key: int, changes: dict[str, Any]) -> None:

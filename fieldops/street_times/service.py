@@ -1,0 +1,247 @@
+"""
+Travel times of crews: a field of minutes a job, kept while the streets stay as they are.
+
+Where no streets are recorded, or a place lies far from all of them, the straight line times a
+factor learnt from the utility's own trips stands in, and says so.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+from shapely import points
+
+from fieldops.errors import NotFoundError
+from fieldops.events.service import append_event
+from fieldops.network.queries import read_state, set_person
+from fieldops.street_times import queries
+from gis.lines import metres_per_degree
+from gis.roads import FARTHEST_M
+from gis.streets import Streets
+from gis.timeline import STREET_SPEED_KMH
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from sqlalchemy.orm import Session
+
+    from fieldops.events.service import Actor
+    from fieldops.network.queries import NetworkState
+    from fieldops.street_times.queries import RoadFacts
+    from gis.streets import Field
+
+    Numbers = NDArray[np.float64]
+    Place = tuple[float, float]
+
+MOST_FIELDS = 800
+"""Fields kept at once: 0.1 to 0.23 MB each on the streets of a city."""
+LEAST_TRIPS = 20
+MOST_TRIPS = 500
+SHORTEST_TRIP_M = 300.0
+"""On a shorter trip parking takes longer than driving."""
+FACTORS = (1.0, 6.0)
+"""No way is shorter than the straight line; one longer than this was an errand, not a way."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CityStreets:
+    """
+    The streets of one revision, flat around their middle, and the fields made on them so far.
+
+    `streets` is None where no road is recorded.
+    """
+
+    revision: int
+    geometry_revision: int
+    streets: Streets | None
+    keys: NDArray[np.int64]
+    middle: Numbers
+    scale: Numbers
+    fields: dict[Place, Field] = field(default_factory=dict)
+
+    def flat(self, places: Sequence[Place]) -> tuple[Numbers, Numbers]:
+        """Give east and north of places in metres."""
+        lon_lat = np.array(places, dtype=np.float64).reshape(-1, 2)
+        x_m, y_m = ((lon_lat - self.middle) * self.scale).T
+        return x_m, y_m
+
+    def is_far(self, x_m: Numbers, y_m: Numbers) -> NDArray[np.bool_]:
+        """Tell which places lie far from every street that can be driven."""
+        far = np.ones(x_m.size, dtype=np.bool_)
+        if self.streets is not None:
+            near, _ = self.streets.tree.query_nearest(
+                points(x_m, y_m), max_distance=FARTHEST_M, all_matches=False
+            )
+            far[near] = False
+        return far
+
+    def field_to(self, place: Place) -> Field | None:
+        """Give the field of a place, kept from the last time if it can be."""
+        if self.streets is None:
+            return None
+        kept = self.fields.pop(place, None)
+        if kept is None:
+            x_m, y_m = self.flat([place])
+            kept = self.streets.minutes_to(float(x_m[0]), float(y_m[0]))
+            while len(self.fields) >= MOST_FIELDS:
+                self.fields.pop(next(iter(self.fields)), None)
+        self.fields[place] = kept
+        return kept
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Travel:
+    """
+    Minutes from each place to each other; `is_straight` where no street answered for it.
+
+    inf where streets lead to neither end from the other.
+    """
+
+    minutes: Numbers
+    is_straight: NDArray[np.bool_]
+
+
+def current_streets(session: Session) -> CityStreets:
+    """Give the streets as they stand, read anew only when roads changed; see current_network."""
+    kept = session.info["kept"]
+    state = read_state(session)
+    if state.own_step:
+        edited = kept.get("streets_edited")
+        if edited is None or edited[0] != state.own_step:
+            edited = kept["streets_edited"] = (state.own_step, _read_streets(session, state))
+        own: CityStreets = edited[1]
+        return own
+    stored: CityStreets | None = kept.get("streets")
+    if stored is not None and stored.revision >= state.revision:
+        return stored
+    with kept.setdefault("streets_lock", Lock()):
+        stored = kept.get("streets")
+        if stored is None or stored.revision < state.revision:
+            stored = kept["streets"] = _bring_up_to_date(session, stored, state)
+    return stored
+
+
+def _bring_up_to_date(
+    session: Session, stored: CityStreets | None, state: NetworkState
+) -> CityStreets:
+    if (
+        stored is None
+        or stored.geometry_revision != state.geometry_revision
+        or not queries.are_only_closures(session, stored.revision)
+    ):
+        return _read_streets(session, state)
+    is_closed = np.isin(stored.keys, queries.fetch_closed_keys(session))
+    streets, fields = stored.streets, stored.fields
+    if streets is not None:
+        was = np.zeros(stored.keys.size, dtype=np.bool_)
+        was[streets.road[streets.roads.is_closed]] = True
+        if (was != is_closed).any():
+            streets, fields = streets.closing(is_closed), {}
+    return CityStreets(
+        state.revision,
+        stored.geometry_revision,
+        streets,
+        stored.keys,
+        stored.middle,
+        stored.scale,
+        fields,
+    )
+
+
+def _read_streets(session: Session, state: NetworkState) -> CityStreets:
+    rows = queries.fetch_roads(session)
+    numbers = (state.revision, state.geometry_revision)
+    if rows is None:
+        return CityStreets(*numbers, None, np.zeros(0, np.int64), np.zeros(2), np.ones(2))
+    middle = (rows.lon_lat.min(axis=0) + rows.lon_lat.max(axis=0)) / 2
+    scale = np.concatenate(metres_per_degree(middle[1:]))
+    streets = Streets.of_lines(
+        (rows.lon_lat - middle) * scale,
+        rows.road,
+        speed_kmh=rows.speed_kmh,
+        is_one_way=rows.is_one_way,
+        is_closed=rows.is_closed,
+    )
+    return CityStreets(*numbers, streets, rows.keys, middle, scale)
+
+
+def find_travel(
+    session: Session, starts: Sequence[Place], goals: Sequence[Place], straight_factor: float
+) -> Travel:
+    """Give the minutes from each place to each goal, both as (lon, lat)."""
+    city = current_streets(session)
+    straight = straight_minutes(starts, goals, straight_factor)
+    if city.streets is None or not starts or not goals:
+        return Travel(straight, np.ones(straight.shape, dtype=np.bool_))
+    fields = [each for each in map(city.field_to, goals) if each is not None]
+    x_m, y_m = city.flat(starts)
+    minutes = city.streets.minutes_between(fields, x_m, y_m)
+    is_straight = city.is_far(x_m, y_m)[:, None] | np.array([each.stretch < 0 for each in fields])
+    if not city.streets.roads.is_closed.any():
+        # Streets that join nothing are a gap in the record; beside a closed one, there is no way.
+        there = np.isfinite(minutes)
+        is_straight |= ~there.any(axis=0) | ~there.any(axis=1)[:, None]
+    return Travel(np.where(is_straight, straight, minutes), is_straight)
+
+
+def straight_minutes(
+    starts: Sequence[Place], goals: Sequence[Place], straight_factor: float
+) -> Numbers:
+    """Give the minutes as the crow flies, times a factor for the streets."""
+    from_, to = (np.array(each, dtype=np.float64).reshape(-1, 2) for each in (starts, goals))
+    middle_lat = (from_[:, None, 1] + to[None, :, 1]) / 2
+    east, north = metres_per_degree(middle_lat)
+    metres = np.hypot(
+        (from_[:, None, 0] - to[None, :, 0]) * east, (from_[:, None, 1] - to[None, :, 1]) * north
+    )
+    return np.asarray(metres * straight_factor / (STREET_SPEED_KMH * 1000 / 60))
+
+
+def learn_straight_factor(session: Session) -> tuple[float, int] | None:
+    """Give the factor that the newest trips show, and how many they are; None for too few."""
+    trips = queries.fetch_trips(session, SHORTEST_TRIP_M, MOST_TRIPS)
+    if len(trips) < LEAST_TRIPS:
+        return None
+    a_min = STREET_SPEED_KMH * 1000 / 60
+    median = statistics.median(minutes * a_min / metres for metres, minutes in trips)
+    return min(max(median, FACTORS[0]), FACTORS[1]), len(trips)
+
+
+def close_road(
+    session: Session, road_id: str, *, is_closed: bool, actor: Actor, now: dt.datetime
+) -> RoadFacts:
+    """
+    Record that a road can or cannot be driven.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such road.
+    """
+    road = queries.lock_road(session, road_id)
+    if road is None:
+        raise NotFoundError("There is no road %(road)s.", road=road_id)
+    if road.is_closed == is_closed:
+        return road
+    set_person(session, actor.name, now)
+    queries.update_closed(session, road.key, is_closed=is_closed)
+    append_event(
+        session,
+        "road.closed" if is_closed else "road.opened",
+        ("road", road.key),
+        by=actor,
+        now=now,
+        body={"id": road.id, "name": road.name, "closed": is_closed},
+    )
+    return queries.RoadFacts(road.key, road.id, road.name, is_closed)
+
+
+def list_closed_roads(session: Session) -> list[RoadFacts]:
+    """List the closed roads."""
+    return queries.fetch_closed_roads(session)
