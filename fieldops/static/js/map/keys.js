@@ -6,7 +6,7 @@ function isWriting(target) {
 }
 
 /**
- * @param {Record<string, () => void>} actions - by key
+ * @param {Record<string, () => unknown>} actions - by key; one that answers false leaves the key alone
  */
 export function listenToKeys(actions) {
   document.addEventListener("keydown", (event) => {
@@ -15,7 +15,6 @@ export function listenToKeys(actions) {
     if (isWriting(event.target) && event.key !== "Escape") return;
     const act = actions[event.key];
     if (!act) return;
-    event.preventDefault();
-    act();
+    if (act() !== false) event.preventDefault();
   });
 }

@@ -75,6 +75,9 @@ function networkLayers() {
     layer("pipes-closed", "pipes", { type: "line", filter: ["==", ["get", "status"], "closed"], paint: {
       "line-color": tokens.supplied, "line-width": width(0), "line-dasharray": [0.6, 1.4],
     } }),
+    layer("pipes-restored", "pipes", { type: "line", layout: ROUND, paint: {
+      "line-color": tokens.restored, "line-width": width(2), "line-opacity": ifLost("restored", 1, 0),
+    } }),
     layer("pipes-cut-off", "pipes", { type: "line", paint: {
       "line-color": tokens.cutOff, "line-width": width(2.5), "line-dasharray": [2.2, 1.2],
       "line-opacity": ifLost("cut_off", 1, 0),
@@ -88,7 +91,7 @@ function networkLayers() {
     layer("nodes", "nodes", { type: "circle", minzoom: 17, paint: { "circle-radius": 2, "circle-color": tokens.supplied } }),
     layer("customers", "customers", { type: "circle", minzoom: 15, paint: {
       "circle-radius": ["interpolate", ["linear"], ["zoom"], 15, ifLost("shut", 3, ifLost("cut_off", 2.6, 1.4)), 18, ifLost("shut", 7, ifLost("cut_off", 6, 4))],
-      "circle-color": ifLost("shut", tokens.shut, ifLost("cut_off", tokens.sheet, "#B9C3C9")),
+      "circle-color": ifLost("shut", tokens.shut, ifLost("cut_off", tokens.sheet, ifLost("restored", tokens.restored, "#B9C3C9"))),
       "circle-stroke-width": ifLost("cut_off", 2, 0.5),
       "circle-stroke-color": ifLost("cut_off", tokens.cutOff, tokens.sheet),
     } }),
@@ -184,10 +187,16 @@ export function makeStyleOf(drawn, layers) {
   };
 }
 
-/** @returns {Style} */
-export function makeStyle() {
+/**
+ * The network and a plan on it; `drawn` and `layers` are what a page draws above them.
+ * @param {Style["sources"]} drawn
+ * @param {Layer[]} layers
+ * @returns {Style}
+ */
+export function makeStyle(drawn = {}, layers = []) {
   return makeStyleOf({
     [NETWORK]: { type: "vector", tiles: [`${location.origin}/tiles/{z}/{x}/{y}.mvt?v=${page.geometry_revision}`], maxzoom: DEEPEST_TILES },
     [PLAN]: { type: "geojson", data: { type: "FeatureCollection", features: [] } },
-  }, [...networkLayers(), ...planLayers()]);
+    ...drawn,
+  }, [...networkLayers(), ...planLayers(), ...layers]);
 }

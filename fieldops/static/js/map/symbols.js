@@ -52,6 +52,47 @@ function letter(pen, text, colour) {
   pen.fillText(text, MIDDLE, MIDDLE + 1);
 }
 
+/**
+ * @param {CanvasRenderingContext2D} pen
+ * @param {string} fill
+ * @param {[number, number][]} points
+ */
+function shape(pen, fill, ...points) {
+  pen.beginPath();
+  for (const [x, y] of points) pen.lineTo(x, y);
+  pen.closePath();
+  pen.fillStyle = fill;
+  pen.fill();
+  pen.strokeStyle = tokens.sheet;
+  pen.lineWidth = 2;
+  pen.lineJoin = "round";
+  pen.stroke();
+}
+
+/**
+ * A crew's van, seen from the side.
+ * @param {CanvasRenderingContext2D} pen
+ * @param {string} fill
+ * @param {string} edge
+ */
+function van(pen, fill, edge) {
+  pen.beginPath();
+  for (const [x, y] of [[2, 7], [17, 7], [21, 12], [26, 14], [26, 21], [2, 21]]) pen.lineTo(x, y);
+  pen.closePath();
+  pen.fillStyle = fill;
+  pen.fill();
+  pen.strokeStyle = edge;
+  pen.lineWidth = 2;
+  pen.stroke();
+  for (const x of [8, 20]) {
+    pen.beginPath();
+    pen.arc(x, 21, 3, 0, 2 * Math.PI);
+    pen.fillStyle = fill;
+    pen.fill();
+    pen.stroke();
+  }
+}
+
 /** @type {Record<string, Drawing>} */
 const DRAWINGS = {
   close(pen, text) {
@@ -170,6 +211,36 @@ const DRAWINGS = {
     pen.lineWidth = 1.5;
     pen.stroke();
     stroke(pen, tokens.text, 2.2, [MIDDLE, 11], [MIDDLE, 16], [MIDDLE, 19.5], [MIDDLE, 19.6]);
+  },
+  closed(pen, text) {
+    disc(pen, tokens.valve, tokens.disc);
+    letter(pen, text, tokens.disc);
+  },
+  passing(pen, text) {
+    DRAWINGS.close(pen, text);
+    stroke(pen, tokens.shut, 3, [4, 24], [24, 4]);
+  },
+  crew(pen) {
+    van(pen, tokens.water, tokens.sheet);
+  },
+  "crew-busy"(pen) {
+    van(pen, tokens.valve, tokens.sheet);
+  },
+  "crew-stale"(pen) {
+    van(pen, tokens.sheet, tokens.quiet);
+  },
+  danger(pen) {
+    shape(pen, tokens.wrong, [MIDDLE, 2], [26.5, 24.5], [1.5, 24.5]);
+    stroke(pen, tokens.sheet, 3, [MIDDLE, 10], [MIDDLE, 16], [MIDDLE, 20.4], [MIDDLE, 20.6]);
+  },
+  "burst-job"(pen) {
+    shape(pen, tokens.shut, [MIDDLE, 2], [26, MIDDLE], [MIDDLE, 26], [2, MIDDLE]);
+  },
+  "leak-job"(pen) {
+    disc(pen, tokens.water, tokens.sheet, 9.5, 2);
+  },
+  "routine-job"(pen) {
+    disc(pen, tokens.sheet, tokens.supplied, 8, 3);
   },
   burst(pen) {
     pen.beginPath();
