@@ -20,6 +20,8 @@ BUDGETS: dict[str, int] = {
     "accounts_api.tell_me": 2,
     "basemaps.give_file_tile": 2,
     "basemaps.give_tianditu_tile": 2,
+    "crews_api.list_crews": 4,
+    "crews_api.record_position": 7,
     "health.show_health": 1,
     "maps.show_map": 6,
     "maps_api.find": 6,
