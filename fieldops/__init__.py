@@ -42,6 +42,7 @@ FEATURES = (
     "public",
     "console",
     "sync",
+    "streams",
     "simulation",
 )
 """Every feature with something to show in a browser; a new one adds its name."""

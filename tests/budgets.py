@@ -43,5 +43,8 @@ BUDGETS: dict[str, int] = {
     "network_files.show_findings": 3,
     "network_files.show_preview": 3,
     "network_files.show_file": 3,
+    "sync_api.take_operations": 40,
+    "streams_api.list_events": 8,
+    "streams_api.stream_events": 4,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""

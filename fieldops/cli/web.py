@@ -1,16 +1,26 @@
-"""How gunicorn runs the application: one process with many threads."""
+"""
+How gunicorn runs the application: one process with many threads.
+
+Each screen that listens holds a thread, so there are more threads than screens may listen: those
+that are left answer everybody else.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
 import os
+import signal
+import threading
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from fieldops.cli.supervision import die_with_parent
+from fieldops.settings import Settings
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from flask import Flask
     from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
@@ -19,7 +29,9 @@ _host = os.environ["FIELDOPS_HOST"]
 bind = f"[{_host}]:{os.environ['PORT']}" if ":" in _host else f"{_host}:{os.environ['PORT']}"
 workers = 1
 worker_class = "gthread"
-threads = 32
+_streams = Settings.from_environ().streams
+threads = _streams + 32
+worker_connections = 2 * _streams + 1000
 timeout = 120
 graceful_timeout = 10
 keepalive = 15
@@ -30,14 +42,33 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH1
 forwarded_allow_ips = ""
 
 
+STACK_BYTES = 2 * 2**20
+"""For each thread; the system's 8 MB would have five hundred of them reserve 4 GB."""
+
+
 def post_fork(_server: Arbiter, _worker: Worker) -> None:
     """Leave no worker behind if gunicorn itself is killed."""
     die_with_parent()
+    threading.stack_size(STACK_BYTES)
 
 
 def post_worker_init(worker: Worker) -> None:
     """Get the first answer ready while the first visitor's page still loads."""
-    Thread(target=_warm_up, args=(worker.app.callable,), daemon=True).start()
+    app = worker.app.callable
+    Thread(target=_warm_up, args=(app,), daemon=True).start()
+    _end_streams_when_told_to_stop(app)
+
+
+def _end_streams_when_told_to_stop(app: Flask) -> None:
+    """Let those who listen go at once: they come back to whoever serves next."""
+    gunicorns_own = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        app.extensions["fieldops.live"].stop()
+        if callable(gunicorns_own):
+            gunicorns_own(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _warm_up(app: Flask) -> None:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import asdict, dataclass
+import uuid
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event as hooks
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
-from fieldops.events.models import EventHead, EventRow
+from fieldops.events.models import EventHead, EventRow, OperationRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+TABLES = {
+    "work_order": "work_order",
+    "incident": "incident",
+    "outage": "outage",
+    "report": "report",
+    "crew": "crew",
+    "valve": "valve",
+    "shutdown": "shutdown",
+}
+"""Where subjects with a text id stand."""
 
 DRAFTS = "events.drafts"
 """Where a session keeps what its transaction has to say, until it commits."""
@@ -40,6 +52,32 @@ class Event:
     device: str | None = None
     op_id: str | None = None
     position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An operation with the answer that was given; `result` is as it was, before translation."""
+
+    op_id: str
+    device: str
+    sequence: int | None
+    subject: str
+    action: str
+    result: Mapping[str, Any]
+    person_id: int
+    occurred_at: dt.datetime
+    received_at: dt.datetime
+    skew_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What the verification of the log found; `broken_at` is the first position that is wrong."""
+
+    count: int
+    head: int
+    hash: bytes
+    broken_at: int | None
 
 
 def draft_event(session: Session, event: Event) -> None:
@@ -133,3 +171,67 @@ def _as_event(row: EventRow) -> Event:
         op_id=str(row.op_id) if row.op_id else None,
         position=row.position,
     )
+
+
+def fetch_key(session: Session, kind: str, subject_id: str) -> int | None:
+    """Read the key of a subject by its kind and text id, None if there is none."""
+    table = TABLES.get(kind)
+    if table is None:
+        return int(subject_id) if subject_id.isascii() and subject_id.isdigit() else None
+    query = text(f'SELECT key FROM "{table}" WHERE id = :id')  # noqa: S608 - one of ours
+    key: int | None = session.execute(query, {"id": subject_id}).scalar_one_or_none()
+    return key
+
+
+def lock_operation(session: Session, op_id: str) -> None:
+    """Make whoever sends the same operation wait until this transaction has ended."""
+    session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(f"fieldops.operation {op_id}", 0)))
+    )
+
+
+def fetch_answer(session: Session, op_id: str) -> Answered | None:
+    """Read how an operation was answered, None if it never came."""
+    row = session.get(OperationRow, uuid.UUID(op_id))
+    if row is None:
+        return None
+    names = (each.name for each in fields(Answered))
+    return Answered(**{name: getattr(row, name) for name in names} | {"op_id": str(row.op_id)})
+
+
+def insert_answer(session: Session, answered: Answered) -> None:
+    """Keep an answer for whoever asks again."""
+    values = asdict(answered) | {"op_id": uuid.UUID(answered.op_id)}
+    session.execute(insert(OperationRow).values(values))
+
+
+VERIFICATION = text("""
+    WITH chain AS (
+        SELECT *, lag(position, 1, 0::bigint) OVER w AS position_before,
+            lag(hash, 1, ''::bytea) OVER w AS hash_before
+        FROM event WINDOW w AS (ORDER BY position)
+    )
+    SELECT count(*), min(position) FILTER (
+        WHERE position <> position_before + 1
+            OR hash <> event_hash(
+                hash_before, position, kind, subject_kind, subject_key, body, person_id,
+                person_name, by_phone_for, device, op_id, occurred_at, received_at)
+    ) FROM chain
+""")
+
+
+def fetch_chain(session: Session) -> Chain:
+    """Reckon the whole chain again, and hold its end against what the head says."""
+    # One snapshot, or what is appended meanwhile would look like a wrong end.
+    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    count, broken_at = session.execute(VERIFICATION).one()
+    head, head_hash = session.execute(select(EventHead.position, EventHead.hash)).one()
+    last = session.execute(
+        select(EventRow.position, EventRow.hash).order_by(EventRow.position.desc()).limit(1)
+    ).one_or_none()
+    if broken_at is None and (head, head_hash) != (tuple(last) if last else (0, b"")):
+        # Something was taken off the end, or put there: the first that does not agree.
+        broken_at = min(head, last.position if last else 0) + 1
+        if last and last.position == head:
+            broken_at = head
+    return Chain(count, head, bytes(head_hash), broken_at)

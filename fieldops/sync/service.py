@@ -1,0 +1,180 @@
+"""What devices send is done once, however often the network has them send it."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from fieldops.access import Role
+from fieldops.errors import ConflictError, FieldopsError, ForbiddenError
+from fieldops.events import queries as events
+from fieldops.events.queries import Answered
+from fieldops.events.service import Actor, Operation, Outcome, append_event
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy.orm import Session
+
+    from fieldops.access import Person
+
+    Apply = Callable[[Session, Operation, Actor, dt.datetime], Outcome]
+
+FEATURES = {
+    "work_order": "work_orders",
+    "outage": "live_outages",
+    "crew": "crews",
+    "report": "reports",
+    "incident": "incidents",
+}
+"""Which feature applies the operations on which kind of subject."""
+
+MAY_RECORD_CALLS = frozenset({Role.DISPATCHER, Role.MANAGER, Role.SERVICE_AGENT, Role.ADMIN})
+
+
+@cache
+def appliers() -> dict[str, Apply]:
+    """Give who applies operations on which kind of subject."""
+    found = {}
+    for kind, feature in FEATURES.items():
+        name = f"fieldops.{feature}.service"
+        if find_spec(name) is not None:
+            apply = getattr(import_module(name), "apply_operation", None)
+            if apply is not None:
+                found[kind] = apply
+    return found
+
+
+def carry_out(
+    session: Session,
+    operation: Operation,
+    person: Person,
+    *,
+    by_phone_for: str | None = None,
+    skew_s: float | None = None,
+    now: dt.datetime,
+) -> Mapping[str, Any]:
+    """
+    Do an operation and keep the answer; one that was answered before is only answered again.
+
+    The answer's `message` is a msgid with `params`, so that whoever asks again reads it in the
+    own language.
+    """
+    assert operation.op_id is not None  # noqa: S101 - devices always send one
+    subject = f"{operation.subject_kind}:{operation.subject_id}"
+    events.lock_operation(session, operation.op_id)
+    answered = events.fetch_answer(session, operation.op_id)
+    if answered is not None:
+        if (answered.subject, answered.action) != (subject, operation.action):
+            raise ConflictError(
+                "This op_id already stands for another operation: %(action)s of %(subject)s.",
+                action=answered.action,
+                subject=answered.subject,
+            )
+        return answered.result
+    actor = Actor.of(person, by_phone_for=by_phone_for, device=operation.device)
+    outcome = _attempt(session, operation, actor, now)
+    if outcome.status == "illegal" and not outcome.is_kept_as_fact:
+        outcome = _keep_as_fact(session, operation, actor, outcome, now)
+    result = _as_result(outcome, now)
+    events.insert_answer(
+        session,
+        Answered(
+            op_id=operation.op_id,
+            device=operation.device or "",
+            sequence=operation.sequence,
+            subject=subject,
+            action=operation.action,
+            result=result,
+            person_id=person.id,
+            occurred_at=operation.occurred_at or now,
+            received_at=now,
+            skew_s=skew_s,
+        ),
+    )
+    return result
+
+
+def _attempt(session: Session, operation: Operation, actor: Actor, now: dt.datetime) -> Outcome:
+    """Let the feature do it; what it refuses by raising leaves nothing behind."""
+    apply = appliers().get(operation.subject_kind)
+    if apply is None:
+        return Outcome(
+            status="illegal",
+            message="Nothing of the kind %(kind)s can be changed by an operation.",
+            params={"kind": operation.subject_kind},
+        )
+    if actor.by_phone_for is not None and not MAY_RECORD_CALLS & actor.roles:
+        return Outcome(
+            status="forbidden", message="Only who takes calls may record a step for somebody else."
+        )
+    try:
+        with session.begin_nested():
+            return apply(session, operation, actor, now)
+    except FieldopsError as error:
+        return Outcome(status=_status_of(error), message=error.msgid, params=error.params)
+
+
+def _status_of(error: FieldopsError) -> str:
+    if isinstance(error, ForbiddenError):
+        return "forbidden"
+    return "conflict" if isinstance(error, ConflictError) else "illegal"
+
+
+def _keep_as_fact(
+    session: Session, operation: Operation, actor: Actor, outcome: Outcome, now: dt.datetime
+) -> Outcome:
+    """Keep what happened out there although it can no longer change anything: nothing is lost."""
+    key = events.fetch_key(session, operation.subject_kind, operation.subject_id)
+    if key is None:
+        return outcome
+    append_event(
+        session,
+        f"{operation.subject_kind}.late_fact",
+        (operation.subject_kind, key),
+        by=actor,
+        now=now,
+        occurred_at=operation.occurred_at,
+        op_id=operation.op_id,
+        body={
+            "id": operation.subject_id,
+            "action": operation.action,
+            "wanted": dict(operation.body),
+            "message": outcome.message,
+            "params": _plain(outcome.params),
+        },
+    )
+    return Outcome(
+        status=outcome.status,
+        version=outcome.version,
+        state=outcome.state,
+        message=outcome.message,
+        params=outcome.params,
+        missing=outcome.missing,
+        conflicts=outcome.conflicts,
+        is_kept_as_fact=True,
+    )
+
+
+def _as_result(outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "status": outcome.status,
+        "version": outcome.version,
+        "state": outcome.state,
+        "message": outcome.message,
+        "params": _plain(outcome.params),
+        "missing": list(outcome.missing),
+        "conflicts": _plain(outcome.conflicts),
+        "is_kept_as_fact": outcome.is_kept_as_fact,
+        "received_at": now.isoformat(),
+    }
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what JSON can hold; a translated word is kept as it stands."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(values), default=str))
+    return plain
