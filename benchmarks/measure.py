@@ -51,6 +51,8 @@ class Benchmark:
     """What a run has found so far."""
 
     name: str
+    counted: str = "pipes"
+    """What the size of a row counts."""
     rows: list[Row] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
 
@@ -84,7 +86,7 @@ class Benchmark:
         """Give the numbers by size, then the checks."""
         sizes = sorted({row.pipes for row in self.rows})
         measures = list(dict.fromkeys((row.measure, row.unit) for row in self.rows))
-        lines = [["", *(f"{size:,} pipes" for size in sizes), ""]]
+        lines = [["", *(f"{size:,} {self.counted}" for size in sizes), ""]]
         for measure, unit in measures:
             values = [self.value(measure, size) for size in sizes]
             lines.append([measure, *("" if v is None else _show(v) for v in values), unit])
