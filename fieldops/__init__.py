@@ -27,6 +27,7 @@ FEATURES = (
     "crews",
     "stock",
     "incidents",
+    "order_process",
     "work_orders",
     "outages",
     "isolation_plans",

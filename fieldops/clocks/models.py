@@ -120,8 +120,15 @@ class Clock(Base):
 
     __tablename__ = "clock"
     __table_args__ = (
-        UniqueConstraint(
-            "subject_kind", "subject_key", "kind", "is_external", name="uq_clock_subject_kind"
+        Index("ix_clock_subject_kind", "subject_kind", "subject_key"),
+        Index(
+            "ix_clock_running",
+            "subject_kind",
+            "subject_key",
+            "kind",
+            "is_external",
+            unique=True,
+            postgresql_where=text("stopped_at IS NULL"),
         ),
         Index("ix_clock_due_at", "due_at", postgresql_where=text("stopped_at IS NULL")),
         Index("ix_clock_next_at", "next_at", postgresql_where=text("next_at IS NOT NULL")),

@@ -143,9 +143,11 @@ CREATE TABLE clock (
         CASE WHEN stopped_at IS NOT NULL THEN NULL
              WHEN escalated_percent < 80 THEN due_80_at
              WHEN escalated_percent < 100 THEN due_at
-             WHEN escalated_percent < 150 THEN due_150_at END) STORED,
-    CONSTRAINT uq_clock_subject_kind UNIQUE (subject_kind, subject_key, kind, is_external)
+             WHEN escalated_percent < 150 THEN due_150_at END) STORED
 );
+CREATE INDEX ix_clock_subject_kind ON clock (subject_kind, subject_key);
+CREATE UNIQUE INDEX ix_clock_running ON clock (subject_kind, subject_key, kind, is_external)
+    WHERE stopped_at IS NULL;
 CREATE INDEX ix_clock_due_at ON clock (due_at) WHERE stopped_at IS NULL;
 CREATE INDEX ix_clock_next_at ON clock (next_at) WHERE next_at IS NOT NULL;
 
