@@ -46,5 +46,9 @@ BUDGETS: dict[str, int] = {
     "sync_api.take_operations": 40,
     "streams_api.list_events": 8,
     "streams_api.stream_events": 4,
+    "photos_api.keep_photo": 8,
+    "photos_api.show_received": 4,
+    "photos_api.show_photo": 3,
+    "photos_api.show_facts": 3,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""
