@@ -178,10 +178,10 @@ def premises_intervals(
 
 
 def intervals_of_job(
-    world: World, isolation: Isolation, timeline: Timeline
+    world: World, isolation: Isolation, timeline: Timeline, level: str = "p50"
 ) -> tuple[Rows, Numbers, Numbers, Numbers]:
     """
-    Give every premises its interval by the middle forecast of a job.
+    Give every premises its interval by one level of a job's forecast.
 
     Parameters
     ----------
@@ -189,6 +189,8 @@ def intervals_of_job(
         The network, and the effect of the break on it.
     timeline
         The job: pumps are stopped with the first valve and run again with the last.
+    level
+        p10, p50 or p90; the middle by default.
 
     Returns
     -------
@@ -196,10 +198,10 @@ def intervals_of_job(
         As of `premises_intervals`.
     """
     pumps = isolation.pumps_to_stop
-    first = timeline.closed[0].p50 if timeline.closed else timeline.water_stopped.p50
-    last = timeline.restored.p50
+    first = getattr(timeline.closed[0] if timeline.closed else timeline.water_stopped, level)
+    last = getattr(timeline.restored, level)
     devices = np.concatenate([np.array(timeline.order, dtype=np.int32), pumps])
-    closed = np.array([one.p50 for one in timeline.closed] + [first] * pumps.size)
-    reopened = np.array([one.p50 for one in timeline.reopened] + [last] * pumps.size)
+    closed = np.array([getattr(one, level) for one in timeline.closed] + [first] * pumps.size)
+    reopened = np.array([getattr(one, level) for one in timeline.reopened] + [last] * pumps.size)
     lost, regained = block_intervals(world, isolation, devices, closed, reopened)
     return premises_intervals(world, isolation, lost, regained)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gis.restoration import DurationModel, Quantiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     Minutes = Sequence[Sequence[float]]
 
@@ -28,6 +28,10 @@ MOST_UNCROSSED = 40
 """More valves than anybody closes on one shift are not put into a better order."""
 SET_OUT_MIN = Quantiles(15.0, 35.0, 75.0)
 """From the report to a crew at the first valve, with no crew assigned. A guess."""
+DRIVE_MIN = Quantiles(8.0, 20.0, 45.0)
+"""From dispatch to a crew at the first valve, with no way known. A guess until recorded."""
+REFILL_MIN = Quantiles(20.0, 45.0, 120.0)
+"""Refilling, venting and flushing before anybody gets water again. A guess until recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,27 @@ class Stages:
     Stages of a job that have happened, in hours since the report.
 
     A stage that is None has not; the rest of the job is forecast from here.
+
+    Attributes
+    ----------
+    closed_h, reopened_h
+        Devices already worked. One that will never open again is reopened at infinity.
+    begins_h, ends_h
+        What was announced of a planned job: nothing is shut before the one, and it
+        takes until the other.
     """
 
     now_h: float = 0.0
+    dispatched_h: float | None = None
     on_site_h: float | None = None
     water_stopped_h: float | None = None
     repaired_h: float | None = None
+    flushed_h: float | None = None
     restored_h: float | None = None
+    closed_h: Mapping[int, float] = field(default_factory=dict)
+    reopened_h: Mapping[int, float] = field(default_factory=dict)
+    begins_h: float | None = None
+    ends_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,9 @@ class Timeline:
     water_stopped: Quantiles
     reopened: tuple[Quantiles, ...]
     restored: Quantiles
+    on_site: Quantiles
+    repaired: Quantiles
+    flushed: Quantiles
 
 
 def route(
@@ -188,35 +209,137 @@ def plan_times(
         Hours since the report, never before what has happened, in the order of work.
     """
     stages, model = stages or Stages(), model or DurationModel()
-    ways = travel_min or straight_min(tasks)
-    order = route(tasks, start, travel_min)
-    ways_min = [_first_min(tasks, start)[order[0]]] if order else []
-    ways_min += [ways[a][b] for a, b in itertools.pairwise(order)]
+    done = [k for k, task in enumerate(tasks) if task.device in stages.closed_h]
+    done.sort(key=lambda k: stages.closed_h[tasks[k].device])
+    order, ways_min = _round(tasks, done, start, travel_min)
     work = _work_hours([tasks[k] for k in order], ways_min)
-    at_first = _at_least(stages.now_h, _hours(SET_OUT_MIN))
-    if stages.on_site_h is not None:
-        at_first = Quantiles(stages.on_site_h, stages.on_site_h, stages.on_site_h)
-    closed = _running(at_first, work)
-    stopped = closed[-1] if closed else at_first
+    on_site = _on_site(stages)
+    closed = _closing(tasks, (order, done, work), stages, on_site)
+    stopped = closed[-1] if closed else on_site
     if stages.water_stopped_h is not None:
         stopped = Quantiles(*[stages.water_stopped_h] * 3)
         closed = [_at_most(stages.water_stopped_h, q) for q in closed]
     elif stages.on_site_h is not None or stages.now_h:
-        closed = [_at_least(stages.now_h, q) for q in closed]
         stopped = _at_least(stages.now_h, stopped)
-    restored = model.forecast(elapsed_h=stages.now_h)
-    reopening = sum(q.p50 for q in work)
-    restored = _after(restored, stopped, reopening)
-    if stages.restored_h is not None:
-        restored = Quantiles(*[stages.restored_h] * 3)
-    reopened = _backwards(restored, work, stages.repaired_h)
+    left = [
+        step
+        for k, step in zip(order, work, strict=True)
+        if tasks[k].device not in stages.reopened_h
+    ]
+    reopening = sum(q.p50 for q in left)
+    restored = _restoring(stages, model, stopped, reopening)
+    flushed = _happened(stages.flushed_h) or _earlier(restored, reopening, stopped)
+    repaired = _happened(stages.repaired_h) or _earlier(flushed, REFILL_MIN.p50 / 60, stopped)
+    soonest = stages.repaired_h if stages.repaired_h is not None else 0.0
+    if done:
+        soonest = max(soonest, stages.now_h)
     return Timeline(
         order=tuple(tasks[k].device for k in order),
         closed=tuple(closed),
         water_stopped=stopped,
-        reopened=tuple(reopened),
+        reopened=tuple(_reopening([tasks[k] for k in order], work, stages, restored, soonest)),
         restored=restored,
+        on_site=on_site,
+        repaired=repaired,
+        flushed=flushed,
     )
+
+
+def _round(
+    tasks: Sequence[ValveTask],
+    done: list[int],
+    start: tuple[float, float] | None,
+    travel_min: Minutes | None,
+) -> tuple[list[int], list[float]]:
+    """Order the valves, those done first; the round goes on from the last of them."""
+    ways = travel_min or straight_min(tasks)
+    left = [k for k in range(len(tasks)) if k not in set(done)]
+    if done:
+        start = (tasks[done[-1]].x_m, tasks[done[-1]].y_m)
+    among = None if travel_min is None else [[ways[a][b] for b in left] for a in left]
+    order = [left[k] for k in route([tasks[k] for k in left], start, among)]
+    if done and order:
+        first_min = [ways[done[-1]][order[0]]]
+    else:
+        first_min = [_first_min(tasks, start)[order[0]]] if order else []
+    # What is done costs its work once more at the end, when it is opened again.
+    ways_min = [ways[a][b] for a, b in itertools.pairwise(order)]
+    around = [0.0] * len(done)
+    return done + order, around + first_min + ways_min
+
+
+def _on_site(stages: Stages) -> Quantiles:
+    """Tell when a crew stands at the first valve."""
+    if stages.on_site_h is not None:
+        return Quantiles(*[stages.on_site_h] * 3)
+    begin = _hours(SET_OUT_MIN)
+    if stages.dispatched_h is not None:
+        begin = Quantiles(*[stages.dispatched_h] * 3).plus(_hours(DRIVE_MIN))
+    return _at_least(max(stages.now_h, stages.begins_h or 0.0), begin)
+
+
+def _closing(
+    tasks: Sequence[ValveTask],
+    plan: tuple[list[int], list[int], list[Quantiles]],
+    stages: Stages,
+    on_site: Quantiles,
+) -> list[Quantiles]:
+    """Give the closing of each valve in order: what is done has its time, the rest goes on."""
+    order, done, work = plan
+    closed = [Quantiles(*[stages.closed_h[tasks[k].device]] * 3) for k in done]
+    begin = on_site if stages.begins_h is None else _at_least(stages.begins_h, on_site)
+    if closed:
+        begin = _at_least(closed[-1].p50, begin) if stages.on_site_h is None else closed[-1]
+    pending = _running(begin, work[len(done) : len(order)])
+    if stages.on_site_h is not None or stages.now_h:
+        pending = [_at_least(stages.now_h, q) for q in pending]
+    return closed + pending
+
+
+def _restoring(
+    stages: Stages, model: DurationModel, stopped: Quantiles, reopening: float
+) -> Quantiles:
+    """Forecast when all is normal again: from the model, or from the stages already behind."""
+    if stages.restored_h is not None:
+        return Quantiles(*[stages.restored_h] * 3)
+    if stages.flushed_h is not None:
+        behind = Quantiles(*[max(stages.flushed_h, stages.now_h)] * 3)
+        return behind.plus(Quantiles(reopening, reopening, 2 * reopening))
+    if stages.repaired_h is not None:
+        behind = Quantiles(*[stages.repaired_h] * 3).plus(_hours(REFILL_MIN))
+        behind = behind.plus(Quantiles(reopening, reopening, 2 * reopening))
+        return _at_least(stages.now_h + reopening, behind)
+    if stages.ends_h is not None:
+        announced = Quantiles(*[max(stages.ends_h, stages.now_h)] * 3)
+        return _after(announced, stopped, reopening)
+    return _after(model.forecast(elapsed_h=stages.now_h), stopped, reopening)
+
+
+def _happened(moment_h: float | None) -> Quantiles | None:
+    return None if moment_h is None else Quantiles(*[moment_h] * 3)
+
+
+def _earlier(q: Quantiles, gap: float, floor: Quantiles) -> Quantiles:
+    """Pull a forecast `gap` hours forward, never before an earlier stage."""
+    return Quantiles(
+        max(q.p10 - gap, floor.p10), max(q.p50 - gap, floor.p50), max(q.p90 - gap, floor.p90)
+    )
+
+
+def _reopening(
+    tasks: Sequence[ValveTask],
+    work: Sequence[Quantiles],
+    stages: Stages,
+    restored: Quantiles,
+    soonest: float,
+) -> list[Quantiles]:
+    """Give the reopening of each valve in order; what is open again, or never will be, is known."""
+    left = [k for k, task in enumerate(tasks) if task.device not in stages.reopened_h]
+    coming = _backwards(restored, [work[k] for k in left], soonest)
+    found = [Quantiles(*[stages.reopened_h.get(task.device, 0.0)] * 3) for task in tasks]
+    for k, q in zip(left, coming, strict=True):
+        found[k] = q
+    return found
 
 
 def _work_hours(tasks: Sequence[ValveTask], ways_min: Sequence[float]) -> list[Quantiles]:
@@ -258,14 +381,11 @@ def _after(q: Quantiles, earlier: Quantiles, gap: float) -> Quantiles:
     )
 
 
-def _backwards(
-    restored: Quantiles, work: Sequence[Quantiles], repaired_h: float | None
-) -> list[Quantiles]:
+def _backwards(restored: Quantiles, work: Sequence[Quantiles], soonest: float) -> list[Quantiles]:
     """Reopening ends when all is restored; each valve before the last is that much earlier."""
     times = []
     behind = 0.0
     for step in reversed(work):
         times.append(Quantiles(restored.p10 - behind, restored.p50 - behind, restored.p90 - behind))
         behind += step.p50
-    floor = repaired_h if repaired_h is not None else 0.0
-    return [_at_least(floor, q) for q in reversed(times)]
+    return [_at_least(soonest, q) for q in reversed(times)]

@@ -132,9 +132,9 @@ class Case:
     overrides: Mapping[str, Rows]
 
     @classmethod
-    def of(cls, session: Session, question: Question) -> Case:
+    def of(cls, session: Session, question: Question, stored: StoredNetwork | None = None) -> Case:
         """
-        Find all that a question names.
+        Find all that a question names, in the network as it stands or in another state of it.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class Case:
         FieldopsError
             If nothing is said to break.
         """
-        stored = current_network(session)
+        stored = stored or current_network(session)
         rows = NamedRows(session, stored)
         named, line = _look_up(session, stored, question)
         broken = Break(

@@ -12,7 +12,14 @@ from fieldops.network.service import current_network
 from fieldops.outage_questions import queries
 from fieldops.outage_questions.service import Case, Question, keys_of
 from fieldops.outage_remarks.service import Doubts, Remark, list_remarks
-from fieldops.outage_times.service import Interval, Moments, ValveStep, forecast_job
+from fieldops.outage_times.service import (
+    Course,
+    Forecast,
+    Interval,
+    Moments,
+    ValveStep,
+    forecast_job,
+)
 from gis.rulings import Ruling
 
 if TYPE_CHECKING:
@@ -21,20 +28,24 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from fieldops.network.service import StoredNetwork
     from fieldops.outage_questions.queries import Device
     from gis.isolation import Isolation
     from gis.network import Rows
 
 __all__ = [
+    "Course",
     "CustomersLost",
     "Effect",
     "Interval",
+    "JudgedOutage",
     "Moments",
     "OutageAnswer",
     "Question",
     "RefeedBy",
     "Remark",
     "ValveStep",
+    "judge_outage",
     "preview_outage",
     "warm_up",
 ]
@@ -104,6 +115,16 @@ class OutageAnswer:
     """Keys for the map: always as the map wants them, empty unless asked for."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedOutage:
+    """An answer together with the rows and hours that it was made from."""
+
+    case: Case
+    ruling: Ruling
+    forecast: Forecast
+    answer: OutageAnswer
+
+
 def preview_outage(session: Session, question: Question, now: dt.datetime) -> OutageAnswer:
     """
     Tell who loses supply if these things break, which valves to close, and until when.
@@ -119,9 +140,28 @@ def preview_outage(session: Session, question: Question, now: dt.datetime) -> Ou
     FieldopsError
         If nothing is said to break.
     """
-    case = Case.of(session, question)
+    return judge_outage(session, question, now).answer
+
+
+def judge_outage(
+    session: Session,
+    question: Question,
+    now: dt.datetime,
+    *,
+    stored: StoredNetwork | None = None,
+    course: Course | None = None,
+) -> JudgedOutage:
+    """
+    Answer as `preview_outage`, for a state of the network and the course of a job under way.
+
+    Raises
+    ------
+    FieldopsError
+        As `preview_outage` does.
+    """
+    case = Case.of(session, question, stored)
     with SEARCHES:
-        return _answer(case, now)
+        return _judge(case, now, course)
 
 
 def warm_up(session: Session, now: dt.datetime) -> None:
@@ -134,7 +174,7 @@ def warm_up(session: Session, now: dt.datetime) -> None:
     preview_outage(session, Question(pipes=[(pipe, None)], with_intervals=True), now)
 
 
-def _answer(case: Case, now: dt.datetime) -> OutageAnswer:
+def _judge(case: Case, now: dt.datetime, course: Course | None) -> JudgedOutage:
     ruling = Ruling.of(case.world, case.broken)
     other = _if_unknown_closed(case, ruling)
     differ = _differ(ruling, other)
@@ -147,7 +187,7 @@ def _answer(case: Case, now: dt.datetime) -> OutageAnswer:
     border = np.concatenate([ruling.border, other.border if other else ruling.border[:0]])
     refeeding = [one.device for one in ruling.refeeds]
     devices = case.rows.devices({*border.tolist(), *doubts.stuck.tolist(), *refeeding})
-    forecast = forecast_job(case, ruling, devices, now)
+    forecast = forecast_job(case, ruling, devices, now, course)
     roles = {
         "optional": ruling.isolation.valves_optional.tolist(),
         "verify_shut": ruling.isolation.valves_verify_shut.tolist(),
@@ -155,7 +195,7 @@ def _answer(case: Case, now: dt.datetime) -> OutageAnswer:
         "refeed": refeeding,
         "stuck": doubts.stuck.tolist(),
     }
-    return OutageAnswer(
+    answer = OutageAnswer(
         question=case.question,
         at_m=case.broken.pipes[0][1] if case.broken.pipes else None,
         network_revision=case.stored.revision,
@@ -173,6 +213,7 @@ def _answer(case: Case, now: dt.datetime) -> OutageAnswer:
         intervals=forecast.intervals,
         keys=_keys(case, ruling, forecast.steps) if case.question.with_keys else {},
     )
+    return JudgedOutage(case, ruling, forecast, answer)
 
 
 def _if_unknown_closed(case: Case, ruling: Ruling) -> Ruling | None:
