@@ -186,7 +186,8 @@ def find_travel(
     if not city.streets.roads.is_closed.any():
         # Streets that join nothing are a gap in the record; beside a closed one, there is no way.
         there = np.isfinite(minutes)
-        is_straight |= ~there.any(axis=0) | ~there.any(axis=1)[:, None]
+        is_straight |= ~there.any(axis=0)
+        is_straight |= ~there.any(axis=1, keepdims=True)
     return Travel(np.where(is_straight, straight, minutes), is_straight)
 
 

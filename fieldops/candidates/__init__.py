@@ -1,0 +1,1 @@
+"""Every crew for every job: how long it would take, and whether it can go."""

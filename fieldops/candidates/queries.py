@@ -1,0 +1,144 @@
+"""SQL of candidates: the settings, the jobs, and what happened since they were looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, text, update
+
+from fieldops.candidates.models import DispatchSetting
+from fieldops.events.models import EventRow
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a manager may set."""
+
+    mode: str
+    diversion_s: float
+    offer_s: float
+    phone_after_s: float
+    automatic_max_diameter_mm: float
+    stale_penalty_min: float
+    straight_factor: float
+    straight_trips: int
+    is_straight_factor_fixed: bool
+    version: int
+    changed_at: dt.datetime | None
+    changed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """
+    An open work order, as far as it matters to who goes there.
+
+    `phase`: waiting for a crew, coming (a crew is ordered there), there, or held.
+    """
+
+    key: int
+    id: str
+    incident_id: str | None
+    kind: str
+    severity: str
+    state: str
+    phase: str
+    crew_key: int | None
+    second_crew_key: int | None
+    crews_needed: int
+    skills: tuple[str, ...]
+    lon: float
+    lat: float
+    diameter_mm: float | None
+    material: str | None
+    needs_excavation: bool
+    customers_out: int | None
+    critical_out: int | None
+    weight_floor: float
+    expected_work_min: float
+    release_at: dt.datetime
+    arrive_due_at: dt.datetime | None
+    after_order_key: int | None
+    reported_at: dt.datetime
+    arrived_at: dt.datetime | None
+    started_at: dt.datetime | None
+    is_pinned: bool
+    is_drill: bool
+    version: int
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether crews are ordered there, and called out for it."""
+        return self.severity in {"danger", "burst"}
+
+    @property
+    def crew_keys(self) -> tuple[int, ...]:
+        """Crews that are ordered there or are there."""
+        keys = (self.crew_key, self.second_crew_key)
+        return tuple(key for key in keys if key is not None)
+
+
+_SETTING_COLUMNS = [getattr(DispatchSetting, name) for name in Settings.__dataclass_fields__]
+
+
+def fetch_settings(session: Session, *, is_locked: bool = False) -> Settings:
+    """Read the settings."""
+    query = select(*_SETTING_COLUMNS)
+    row = session.execute(query.with_for_update() if is_locked else query).one()
+    return Settings(*row)
+
+
+def update_settings(session: Session, changes: dict[str, Any]) -> None:
+    """Change settings."""
+    session.execute(update(DispatchSetting).values(**changes))
+
+
+_JOBS = """
+SELECT w.key, w.id, i.id, w.kind, w.severity, w.state,
+    CASE WHEN w.is_on_hold THEN 'held' WHEN s.position < assigned.position THEN 'waiting'
+         WHEN s.position < on_site.position THEN 'coming' ELSE 'there' END,
+    w.crew_key, w.second_crew_key, w.crews_needed, w.skills, w.lon, w.lat,
+    coalesce(w.diameter_mm, p.diameter_mm), p.material, w.needs_excavation,
+    w.customers_out, w.critical_out, w.weight_floor, w.expected_work_min, w.release_at,
+    w.arrive_due_at, w.after_order_key, w.reported_at, w.arrived_at, w.started_at,
+    w.is_pinned, w.is_drill, w.version
+FROM work_order w
+JOIN order_stage s ON s.process_version = w.process_version AND s.state = w.state
+JOIN order_stage assigned
+    ON assigned.process_version = w.process_version AND assigned.state = 'assigned'
+JOIN order_stage on_site
+    ON on_site.process_version = w.process_version AND on_site.state = 'on_site'
+LEFT JOIN incident i ON i.key = w.incident_key
+LEFT JOIN pipe p ON p.key = w.pipe_key
+WHERE w.is_open AND (w.is_on_hold OR w.is_crew_busy OR s.position < assigned.position)
+ORDER BY w.key
+"""
+
+
+def fetch_jobs(session: Session) -> list[Job]:
+    """Read the open orders whose work is not done."""
+    jobs = []
+    for row in session.execute(text(_JOBS)):
+        values: list[Any] = list(row)
+        values[10] = tuple(values[10])
+        jobs.append(Job(*values))
+    return jobs
+
+
+def fetch_events_since(
+    session: Session, position: int, limit: int
+) -> list[tuple[int, str, dict[str, Any]]]:
+    """Read position, kind and body of what happened after a position, in order."""
+    rows = session.execute(
+        select(EventRow.position, EventRow.kind, EventRow.body)
+        .where(EventRow.position > position)
+        .order_by(EventRow.position)
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
