@@ -27,6 +27,8 @@ BUDGETS: dict[str, int] = {
     "maps_api.find": 6,
     "maps_api.give_tile": 6,
     "maps_api.show_places": 9,
+    "stock_api.find_stock": 3,
+    "stock_api.issue": 8,
     "valve_sheets.download_sheet": 16,
     "outages_api.show_reason": 9,
     "outages_api.show_outage": 8,
