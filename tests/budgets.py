@@ -22,6 +22,8 @@ BUDGETS: dict[str, int] = {
     "basemaps.give_tianditu_tile": 2,
     "crews_api.list_crews": 4,
     "crews_api.record_position": 7,
+    "durations.show_learning": 2,
+    "durations.receive_history": 3,
     "health.show_health": 1,
     "maps.show_map": 6,
     "maps_api.find": 6,
