@@ -24,6 +24,7 @@ BUDGETS: dict[str, int] = {
     "crews_api.record_position": 7,
     "durations.show_learning": 2,
     "durations.receive_history": 3,
+    "console.show_dispatch": 6,
     "health.show_health": 1,
     "maps.show_map": 6,
     "maps_api.find": 6,

@@ -26,12 +26,31 @@ export function clearAnswer(map) {
  * @param {Keys} keys
  */
 export function paintAnswer(map, keys) {
+  paintAll(map, [keys]);
+}
+
+/**
+ * Several answers at once: who has no water by any of them has none.
+ * @param {Map} map
+ * @param {(Keys & {parts_restored?: number[], customers_restored?: number[]})[]} answers
+ * @param {number | null} chosen - a part asked about whose answer is on the way
+ */
+export function paintAll(map, answers, chosen = null) {
   clearAnswer(map);
-  mark(map, "pipes", keys.parts_cut_off, { loss: "cut_off" });
-  mark(map, "pipes", keys.parts_shut, { loss: "shut" });
-  mark(map, "customers", keys.customers_cut_off, { loss: "cut_off" });
-  mark(map, "customers", keys.customers_shut, { loss: "shut" });
-  mark(map, "hydrants", keys.hydrants_dry, { dry: true });
+  for (const keys of answers) {
+    mark(map, "pipes", keys.parts_restored ?? null, { loss: "restored" });
+    mark(map, "customers", keys.customers_restored ?? null, { loss: "restored" });
+  }
+  for (const keys of answers) {
+    mark(map, "pipes", keys.parts_cut_off, { loss: "cut_off" });
+    mark(map, "customers", keys.customers_cut_off, { loss: "cut_off" });
+  }
+  for (const keys of answers) {
+    mark(map, "pipes", keys.parts_shut, { loss: "shut" });
+    mark(map, "customers", keys.customers_shut, { loss: "shut" });
+    mark(map, "hydrants", keys.hydrants_dry, { dry: true });
+  }
+  if (chosen !== null) mark(map, "pipes", [chosen], { chosen: true });
 }
 
 /**
@@ -40,6 +59,5 @@ export function paintAnswer(map, keys) {
  * @param {number | null} part
  */
 export function paintChosen(map, part) {
-  clearAnswer(map);
-  if (part !== null) mark(map, "pipes", [part], { chosen: true });
+  paintAll(map, [], part);
 }

@@ -1,0 +1,245 @@
+/** What a dispatcher does: each deed with its second step or its way back. */
+import { ask, send } from "../map/api.js";
+import { make } from "../map/elements.js";
+import { askOutage } from "../map/outage.js";
+import { compare } from "../map/difference.js";
+import { suppose } from "../map/question.js";
+import { change, count, figure, say } from "../map/words.js";
+import { choice, confirm, field } from "./confirm.js";
+import { perform, refuse } from "./deed.js";
+import { serverNow } from "./moments.js";
+
+/** @typedef {import("./board.js").Board} Board */
+/** @typedef {import("./board.js").Order} Order */
+/** @typedef {import("./board.js").Incident} Incident */
+/** @typedef {import("./outage_view.js").Detail} Detail */
+/** @typedef {import("./outage_view.js").PlanValve} PlanValve */
+/** @typedef {import("./outage_view.js").Part} Part */
+/** @typedef {import("../map/plan_view.js").Plan} Plan */
+
+const HOLD_REASONS = ["materials", "permit", "traffic", "weather", "other_utility", "customer", "daylight", "other"];
+
+/** @param {string} id @param {string} action @param {object} body */
+const toOrder = (id, action, body) => send(`/api/v1/orders/${encodeURIComponent(id)}/${action}`, body);
+/** @param {string} id @param {string} action @param {object} body */
+const toOutage = (id, action, body) => send(`/api/v1/outages/${encodeURIComponent(id)}/${action}`, body);
+
+/**
+ * @param {{board: () => Board | null, changed: () => void, outageChanged: (id: string) => void}} page
+ */
+export function makeDesk({ board, changed, outageChanged }) {
+  /** @param {string} id */
+  const crewName = (id) => {
+    const crew = board()?.crews.find((one) => one.id === id);
+    return crew ? `${id} ${crew.name}` : id;
+  };
+
+  /**
+   * @param {Order} order
+   * @param {string} crew
+   * @param {{isOwnChoice?: boolean, reason?: string}} [how]
+   */
+  async function assign(order, crew, { reason } = {}) {
+    const before = order.crew;
+    await perform({
+      doing: say("assigning", { id: order.id, crew: crewName(crew) }),
+      lost: say("assignment-lost"),
+      act: () => toOrder(order.id, "assign", { crew, ...(reason ? { reason } : {}) }),
+      done: () => say("assigned", { id: order.id, crew: crewName(crew) }),
+      undo: () => before ? toOrder(order.id, "assign", { crew: before }) : toOrder(order.id, "triage", {}),
+    });
+    changed();
+  }
+
+  /** @param {Order} order @param {string} [reason] */
+  async function hold(order, reason = "") {
+    const until = new Date(serverNow() + 2 * 3600_000);
+    const local = new Date(until.getTime() - until.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    /** @type {{reason: string, resume_by: string} | null} */
+    let wish = null;
+    await confirm({
+      title: say("hold-title", { id: order.id }),
+      label: say("hold"),
+      effect: Promise.resolve([order.customers_out === null ? say("hold-effect-unknown") : say("hold-effect", { properties: count("properties", order.customers_out) })]),
+      fields: [
+        choice("kind", say("hold-reason"), HOLD_REASONS.map((one) => [one, say(`hold.${one}`)])),
+        field("text", say("hold-text"), { value: reason, maxlength: "200" }),
+        field("until", say("hold-until"), { type: "datetime-local", value: local, required: true }),
+      ],
+      act: async (fields) => {
+        const kind = String(fields.get("kind"));
+        const text = String(fields.get("text") ?? "").trim();
+        wish = { reason: [say(`hold.${kind}`), text].filter(Boolean).join(say("colon")), resume_by: new Date(String(fields.get("until"))).toISOString() };
+      },
+    });
+    if (!wish) return;
+    const body = /** @type {{reason: string, resume_by: string}} */ (wish);
+    await perform({
+      doing: say("holding", { id: order.id }),
+      act: () => toOrder(order.id, "hold", body),
+      done: () => say("held-now", { id: order.id }),
+      undo: () => toOrder(order.id, "resume", {}),
+    });
+    changed();
+  }
+
+  /** @param {Order} order */
+  async function resume(order) {
+    const { hold_reason, resume_by } = order;
+    await perform({
+      doing: say("resuming", { id: order.id }),
+      act: () => toOrder(order.id, "resume", {}),
+      done: () => say("resumed-now", { id: order.id }),
+      ...(hold_reason && resume_by ? { undo: () => toOrder(order.id, "hold", { reason: hold_reason, resume_by }) } : {}),
+    });
+    changed();
+  }
+
+  /** @param {Incident} incident */
+  async function openOutageOf(incident) {
+    if (!incident.pipe) return refuse(say("no-pipe"));
+    const place = { pipe: incident.pipe, at_m: incident.at_m };
+    await startOutage(place, incident);
+  }
+
+  /**
+   * @param {{pipe: string, at_m: number | null}} place
+   * @param {Incident | null} incident
+   * @returns {Promise<string | null>} the outage's id
+   */
+  async function startOutage({ pipe, at_m }, incident) {
+    /** @type {string | null} */
+    let id = null;
+    const effect = askOutage({ pipe, at_m, click: null, supposed: new Map() }).then(({ customers, valves_to_close }) => [
+      say("lose-supply", { properties: count("properties", customers.properties) }),
+      say("isolated-by", { valves: count("valves", valves_to_close.length) }),
+      customers.critical.length ? say("critical-customers", { n: figure(customers.critical.length) }) : ""]);
+    await confirm({
+      title: say("open-outage-title", { pipe }),
+      label: say("open-outage"),
+      effect,
+      act: async () => {
+        const made = await send("/api/v1/outages", { pipe, at_m, ...(incident ? { incident: incident.id } : {}) });
+        id = made.id;
+      },
+    });
+    changed();
+    return id;
+  }
+
+  /** @param {Incident} incident */
+  async function closeIncident(incident) {
+    await confirm({
+      title: say("close-incident-title", { id: incident.id }),
+      label: say("close-incident"),
+      effect: Promise.resolve([incident.properties_out === null ? say("out-unknown") : say("out", { n: figure(incident.properties_out) })]),
+      act: () => send(`/api/v1/incidents/${encodeURIComponent(incident.id)}/close`, {}),
+    });
+    changed();
+  }
+
+  /**
+   * Who would be without water if this valve could not be closed.
+   * @param {Detail} outage
+   * @param {string} valve
+   */
+  async function effectOf(outage, valve) {
+    if (!outage.pipe) return [say("out", { n: figure(outage.properties_out) })];
+    const question = { pipe: outage.pipe, at_m: outage.at_m, click: null, supposed: new Map() };
+    const [before, after] = await Promise.all([askOutage(question), askOutage(suppose(question, valve, "inoperable"))]);
+    const changed = compare(before, after);
+    return [
+      changed.properties ? say("effect-plan", { change: change("properties", changed.properties), total: count("properties", after.customers.properties) })
+        : say("effect-plan-same", { total: count("properties", after.customers.properties) }),
+      after.isolated ? "" : say("not-isolated"),
+    ];
+  }
+
+  /**
+   * @param {Detail} outage
+   * @param {PlanValve} valve
+   * @param {string} result
+   */
+  async function confirmValve(outage, valve, result) {
+    const isShut = result === "closed_tight" || result === "passing";
+    const fields = [field("turns", say("turns-counted"), { inputmode: "decimal", pattern: "[0-9]+([.,][0-9]+)?", autocomplete: "off" })];
+    if (isShut) fields.push(field("tag", say("tag-number"), { maxlength: "40", autocomplete: "off" }));
+    if (result === "passing") fields.push(checkbox("accept_passing", say("accept-passing")));
+    await confirm({
+      title: say("confirm-valve", { id: valve.valve, result: say(`result.${result}`) }),
+      label: say("record-for-all"),
+      effect: isShut ? Promise.resolve([say("valve-shuts", { properties: count("properties", outage.properties_out), connections: count("connections", outage.connections) })]) : effectOf(outage, valve.valve),
+      fields: isShut ? fields : [],
+      act: (form) => toOutage(outage.id, "confirm_valve", {
+        valve: valve.valve, result, base_version: outage.version,
+        ...(form.get("turns") ? { turns: Number(String(form.get("turns")).replace(",", ".")) } : {}),
+        ...(form.get("tag") ? { tag: String(form.get("tag")) } : {}),
+        ...(form.get("accept_passing") ? { accept_passing: true } : {}),
+      }),
+    });
+    outageChanged(outage.id);
+  }
+
+  /** @param {Detail} outage */
+  async function approvePlan(outage) {
+    const plan = outage.proposed;
+    if (!plan) return;
+    await confirm({
+      title: say("approve-title", { n: figure(plan.number), id: outage.id }),
+      label: say("approve-plan"),
+      effect: Promise.resolve([plan.difference && plan.difference.properties_added
+        ? say("effect-plan", { change: change("properties", plan.difference.properties_added), total: count("properties", outage.properties_out + plan.difference.properties_added) })
+        : say("effect-plan-same", { total: count("properties", outage.properties_out) })]),
+      act: () => toOutage(outage.id, "approve_plan", { plan: plan.number }),
+    });
+    outageChanged(outage.id);
+  }
+
+  /**
+   * @param {Detail} outage
+   * @param {PlanValve} valve
+   * @param {string} result
+   */
+  async function reopenValve(outage, valve, result) {
+    await confirm({
+      title: say("confirm-valve", { id: valve.valve, result: say(`result.${result}`) }),
+      label: say("record-for-all"),
+      effect: Promise.resolve([say("valve-opens", { properties: count("properties", outage.properties_out) })]),
+      act: () => toOutage(outage.id, "reopen_valve", { valve: valve.valve, result }),
+    });
+    outageChanged(outage.id);
+  }
+
+  /** @param {Detail} outage @param {Part} part */
+  async function restorePart(outage, part) {
+    await confirm({
+      title: say("restore-title", { part: part.label }),
+      label: say("has-water-again"),
+      effect: Promise.resolve([say("restore-effect", { properties: count("properties", part.properties), left: count("properties", outage.properties_out - part.properties) })]),
+      act: () => toOutage(outage.id, "restore_part", { part: part.id }),
+    });
+    outageChanged(outage.id);
+  }
+
+  /** @param {Detail} outage */
+  async function endOutage(outage) {
+    await confirm({
+      title: say("end-title", { id: outage.id }),
+      label: say("end-outage"),
+      effect: ask(`/api/v1/outages/${encodeURIComponent(outage.id)}`).then((/** @type {Detail} */ now) => [
+        now.properties_out ? say("end-still-out", { properties: count("properties", now.properties_out), connections: count("connections", now.connections) }) : say("end-nobody-out")]),
+      act: () => toOutage(outage.id, "close", {}),
+    });
+    outageChanged(outage.id);
+  }
+
+  return { assign, hold, resume, openOutageOf, startOutage, closeIncident, confirmValve, approvePlan, reopenValve, restorePart, endOutage };
+}
+
+/**
+ * @param {string} name
+ * @param {string} label
+ */
+function checkbox(name, label) {
+  return make("p", { class: "field" }, make("label", { class: "box" }, make("input", { type: "checkbox", name }), label));
+}

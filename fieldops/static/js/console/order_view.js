@@ -1,0 +1,157 @@
+/** A work order as it stands in the drawer: its clocks, who should go, and why. */
+import { make } from "../map/elements.js";
+import { figure, knows, say } from "../map/words.js";
+import { ageOf, clockOf, standOf } from "./moments.js";
+import { limitOf, placeOf, stateWord } from "./queue.js";
+import { severitySign } from "./severity.js";
+
+/** @typedef {import("./board.js").Board} Board */
+/** @typedef {import("./board.js").Order} Order */
+/** @typedef {import("./hands.js").Hands} Hands */
+
+/**
+ * @typedef {object} Candidate
+ * @property {string} crew
+ * @property {string} crew_name
+ * @property {number | null} travel_min - null: there is no way, or nobody knows where the crew is
+ * @property {boolean} is_straight_line
+ * @property {boolean} is_position_stale
+ * @property {boolean} is_fit
+ * @property {string[]} reasons - why it does not fit, or what speaks for it, in the person's language
+ * @property {number | null} slack_min
+ * @property {number | null} diversion_min
+ * @property {number | null} cost
+ * @property {number | null} rank
+ * @property {string | null} diverted_from
+ * @property {boolean} is_chosen
+ * @property {boolean} is_runner_up
+ */
+
+/** @typedef {{weight: number | null, weight_text: string, is_straight_line: boolean, candidates: Candidate[]}} Why */
+
+/**
+ * @param {Order} order
+ * @param {Board} board
+ * @param {Why | "loading" | {problem: string}} why
+ * @param {Hands} hands
+ * @returns {Node[]}
+ */
+export function viewOrder(order, board, why, hands) {
+  return [
+    make("p", { class: "lead" }, severitySign(order.severity), " ", placeOf(order)),
+    facts(order, board, hands),
+    steps(order, board, hands),
+    whyThisCrew(order, why, hands),
+  ];
+}
+
+/**
+ * @param {Order} order
+ * @param {Board} board
+ * @param {Hands} hands
+ */
+function facts(order, board, hands) {
+  const limit = limitOf(order);
+  const crew = board.crews.find(({ id }) => id === order.crew);
+  const limits = /** @type {const} */ ([["arrive", order.arrive_due_at], ["done", order.due_at]]);
+  /** @type {[string, (Node | string)[]][]} */
+  const rows = [
+    ["state", [order.is_on_hold ? `${say("state.on_hold")} · ${stateWord(order.state)}` : stateWord(order.state)]],
+    ...(order.is_on_hold ? [/** @type {[string, string[]]} */ (["hold", [say("held", {
+      reason: order.hold_reason ?? "–", until: order.resume_by ? clockOf(order.resume_by) : say("unknown") })]])] : []),
+    ["crew", [crew ? linkTo(`${crew.id} ${crew.name}`, () => hands.open({ kind: "crew", id: crew.id })) : order.crew ?? say("nobody-yet"),
+      ...(order.is_pinned ? [" ", say("pinned-because", { reason: order.pin_reason ?? "–" })] : [])]],
+    ["age", [make("span", { "data-age": order.opened_at }, ageOf(order.opened_at))]],
+    ...limits.flatMap(([name, at]) => at ? [/** @type {[string, Node[]]} */ ([`limit.${name}`, [
+      make("time", { datetime: at }, clockOf(at)), document.createTextNode(" "),
+      limit?.[0] === name ? make("span", { class: "stand", "data-due": at, "data-stand": standOf(at).state }, standOf(at).text) : ""].map(asNode)])] : []),
+    ["out", [order.customers_out === null ? say("unknown") : figure(order.customers_out)
+      + (order.critical_out ? ` · ${say("critical-n", { n: figure(order.critical_out) })}` : "")]],
+    ["skills", [order.skills.length ? order.skills.map((skill) => knows(`skill.${skill}`) ? say(`skill.${skill}`) : skill).join(say("comma")) : say("none-needed")]],
+    ...(order.crews_needed > 1 ? [/** @type {[string, string[]]} */ (["crews-needed", [figure(order.crews_needed)]])] : []),
+    ...(order.after_order ? [/** @type {[string, Node[]]} */ (["after", [linkTo(order.after_order, () => hands.open({ kind: "order", id: order.after_order ?? "" }))]])] : []),
+    ...(order.incident ? [/** @type {[string, Node[]]} */ (["incident", [linkTo(order.incident, () => hands.open({ kind: "incident", id: order.incident ?? "" }))]])] : []),
+    ...(order.outage ? [/** @type {[string, Node[]]} */ (["outage", [linkTo(order.outage, () => hands.open({ kind: "outage", id: order.outage ?? "" }))]])] : []),
+  ];
+  return make("dl", { class: "facts" }, rows.flatMap(([name, value]) => [
+    make("dt", {}, say(`fact.${name}`)), make("dd", { "data-fact": name }, value)]));
+}
+
+/** @param {Node | string} part */
+const asNode = (part) => typeof part === "string" ? document.createTextNode(part) : part;
+
+/**
+ * @param {string} text
+ * @param {() => void} act
+ */
+export const linkTo = (text, act) => make("button", { type: "button", class: "link", "data-focus": `open ${text}`, click: act }, text);
+
+/**
+ * @param {Order} order
+ * @param {Board} board
+ * @param {Hands} hands
+ */
+function steps(order, board, hands) {
+  const suggestion = board.suggestions.find((one) => one.order === order.id);
+  const crew = board.crews.find(({ id }) => id === suggestion?.crew);
+  const name = crew ? `${crew.id} ${crew.name}` : suggestion?.crew ?? "";
+  return make("p", { class: "actions" },
+    !order.crew && suggestion && make("button", { type: "button", class: "primary", "data-focus": "assign", "data-step": "assign",
+      click: () => hands.assign(order, suggestion.crew) }, say("assign-suggested", { crew: name }), make("kbd", { "aria-hidden": "true" }, "a")),
+    order.is_on_hold
+      ? make("button", { type: "button", "data-focus": "resume", "data-step": "resume", click: () => hands.resume(order) }, say("resume"))
+      : make("button", { type: "button", "data-focus": "hold", "data-step": "hold", click: () => hands.hold(order) }, say("hold")),
+    order.lon !== null && make("button", { type: "button", "data-focus": "show", click: () => hands.show(order) }, say("show-on-map")),
+    make("a", { class: "button", href: `/orders/${encodeURIComponent(order.id)}`, "data-focus": "page" }, say("order-page")));
+}
+
+/**
+ * @param {Order} order
+ * @param {Why | "loading" | {problem: string}} why
+ * @param {Hands} hands
+ */
+function whyThisCrew(order, why, hands) {
+  const title = make("h3", {}, say("why-this-crew"));
+  if (why === "loading") return make("section", { "data-part": "why", "data-state": "loading" }, title, make("p", { class: "quiet", role: "status" }, say("working-out")));
+  if ("problem" in why) {
+    return make("section", { "data-part": "why", "data-state": "failed" }, title, make("p", { class: "loud-line", role: "alert" }, why.problem),
+      make("button", { type: "button", "data-focus": "why again", click: () => hands.askWhy(order.id) }, say("try-again")));
+  }
+  return make("section", { "data-part": "why", "data-state": "shown" }, title,
+    why.weight !== null && make("p", { class: "quiet" }, say("weight", { n: figure(Math.round(why.weight)) }), " ", why.weight_text),
+    why.is_straight_line && make("p", { class: "straight" }, say("straight-line-why")),
+    why.candidates.length === 0 ? make("p", {}, say("no-candidates"))
+      : make("ol", { class: "candidates" }, ...why.candidates.map((one) => candidateRow(order, one, hands))));
+}
+
+/**
+ * @param {Order} order
+ * @param {Candidate} one
+ * @param {Hands} hands
+ */
+function candidateRow(order, one, hands) {
+  const minutes = (/** @type {number | null} */ n, word = "unknown") => n === null ? say(word) : say("minutes", { n: figure(Math.round(n)) });
+  const isThis = order.crew === one.crew;
+  return make("li", { "data-crew": one.crew, "data-fit": String(one.is_fit), ...(one.is_chosen ? { "data-chosen": "true" } : {}) },
+    make("div", { class: "line" },
+      linkTo(`${one.crew} ${one.crew_name}`, () => hands.open({ kind: "crew", id: one.crew })),
+      one.is_chosen && make("span", { class: "tag chosen" }, say("suggested-tag")),
+      one.is_runner_up && make("span", { class: "tag" }, say("runner-up")),
+      isThis && make("span", { class: "tag chosen" }, say("goes")),
+      make("span", { class: "travel" }, one.travel_min === null ? say("no-way") : minutes(one.travel_min))),
+    make("dl", { class: "numbers" },
+      ...pair("slack", one.slack_min === null ? say("unknown") : one.slack_min < 0 ? say("overdue-by", { span: minutes(-one.slack_min) }) : minutes(one.slack_min)),
+      ...(one.diversion_min ? pair("diversion", `${minutes(one.diversion_min)}${one.diverted_from ? ` (${one.diverted_from})` : ""}`) : []),
+      ...(one.cost === null ? [] : pair("cost", figure(Math.round(one.cost))))),
+    one.is_position_stale && make("p", { class: "quiet warning" }, say("position-stale")),
+    one.is_straight_line && make("p", { class: "quiet" }, say("straight-line")),
+    one.reasons.length > 0 && make("p", { class: one.is_fit ? "quiet" : "quiet warning" }, one.reasons.join(say("comma"))),
+    !isThis && make("button", { type: "button", class: "quiet", "data-focus": `assign ${one.crew}`, click: () => hands.assign(order, one.crew, { isOwnChoice: !one.is_chosen }) },
+      say(order.crew ? "reassign-to" : "assign-to", { crew: one.crew })));
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ */
+const pair = (name, value) => [make("dt", {}, say(`number.${name}`)), make("dd", { "data-number": name }, value)];

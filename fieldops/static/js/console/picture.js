@@ -1,0 +1,120 @@
+/** What the map shows at a time: every live outage, and above them what is being asked. */
+import { ask, Problem } from "../map/api.js";
+import { listSigns, showSigns } from "../map/marks.js";
+import { paintAll } from "../map/paint.js";
+import { askPlaces } from "../map/places.js";
+
+/** @typedef {import("../../vendor/maplibre-gl.mjs").Map} Map */
+/** @typedef {import("../map/marks.js").Sign} Sign */
+/** @typedef {import("../map/places.js").Place} Place */
+/** @typedef {import("../map/plan_view.js").Plan} Plan */
+/** @typedef {import("./board.js").Board} Board */
+/** @typedef {import("./outage_view.js").Detail} Detail */
+/** @typedef {import("./outage_view.js").PlanValve} PlanValve */
+
+/** @type {Record<string, (valve: PlanValve) => string>} */
+const IMAGES = {
+  to_close: ({ number }) => number === null ? "optional" : `close:${number}`,
+  closed_tight: ({ number }) => `closed:${number ?? ""}`,
+  passing: ({ number }) => `passing:${number ?? ""}`,
+  will_not_close: () => "stuck",
+  not_found: () => "stuck",
+  will_not_reopen: () => "stuck",
+  to_open: () => "optional",
+  opened: () => "optional",
+  reopened: () => "optional",
+};
+
+/**
+ * @param {Map} map
+ * @param {{known: (outage: Detail) => void, lost: (id: string, problem: Problem) => void}} listener
+ */
+export function makePicture(map, { known, lost }) {
+  /** @type {globalThis.Map<string, Detail>} */
+  const details = new globalThis.Map();
+  /** @type {globalThis.Map<string, number>} */
+  const wanted = new globalThis.Map();
+  /** @type {globalThis.Map<string, Place>} */
+  const places = new globalThis.Map();
+  /** @type {Plan | null} */
+  let plan = null;
+  /** @type {number | null} */
+  let chosen = null;
+
+  /** Read each outage that is new or has changed. @param {Board} board */
+  function follow(board) {
+    const open = new Set(board.outages.map(({ id }) => id));
+    let isChanged = false;
+    for (const id of [...details.keys()]) if (!open.has(id)) isChanged = details.delete(id) || isChanged;
+    for (const { id, version } of board.outages) {
+      if ((wanted.get(id) ?? -1) < version) read(id, version);
+    }
+    if (isChanged) paint();
+  }
+
+  /**
+   * @param {string} id
+   * @param {number} version
+   */
+  async function read(id, version = (wanted.get(id) ?? 0)) {
+    wanted.set(id, version);
+    try {
+      const detail = /** @type {Detail} */ (await ask(`/api/v1/outages/${encodeURIComponent(id)}?keys=1`));
+      if ((details.get(id)?.version ?? -1) > detail.version) return;
+      await learn(detail.valves.map(({ valve }) => ["valve", valve]));
+      details.set(id, detail);
+      paint();
+      known(detail);
+    } catch (error) {
+      wanted.delete(id);
+      if (!(error instanceof Problem)) throw error;
+      lost(id, error);
+    }
+  }
+
+  /** @param {[string, string][]} things */
+  async function learn(things) {
+    const missing = things.filter(([kind, id]) => !places.has(`${kind} ${id}`));
+    if (!missing.length) return;
+    for (const [name, place] of await askPlaces(missing)) places.set(name, place);
+  }
+
+  /** @param {Plan} now @returns {Sign[]} */
+  const signsOf = ({ question, answer }) =>
+    listSigns(answer, [...question.supposed].filter(([, what]) => what === "inoperable" || what === "unreachable").map(([id]) => id));
+
+  function paint() {
+    const live = [...details.values()];
+    paintAll(map, [...live.map(({ keys }) => keys), ...(plan ? [plan.answer.keys] : [])], chosen);
+    const signs = live.flatMap(({ valves }) => valves.filter(({ role }) => role !== "optional" && role !== "refeed")
+      .map((valve) => /** @type {Sign} */ (["valve", valve.valve, (IMAGES[valve.state] ?? IMAGES.to_close)(valve), 500 - (valve.number ?? 99)])));
+    const asked = plan ? signsOf(plan) : [];
+    const all = new globalThis.Map([...places, ...(plan?.places ?? [])]);
+    const named = new Set(asked.map(([kind, id]) => `${kind} ${id}`));
+    const burst = plan && plan.answer.at_m !== null ? plan.places.get(`pipe ${plan.answer.pipe}`) ?? null : null;
+    showSigns(map, [...signs.filter(([kind, id]) => !named.has(`${kind} ${id}`)), ...asked], all, burst);
+  }
+
+  return {
+    follow,
+    read,
+    detail: (/** @type {string} */ id) => details.get(id) ?? null,
+    place: (/** @type {string} */ name) => places.get(name) ?? plan?.places.get(name) ?? null,
+    /** @param {Plan | null} now @param {number | null} part */
+    ask(now, part = null) {
+      plan = now;
+      chosen = part;
+      paint();
+    },
+    /** Every place that a plan shows with a sign. @param {Plan} now */
+    placesOf(now) {
+      const pipe = now.places.get(`pipe ${now.answer.pipe}`);
+      return [...(pipe ? [pipe] : []), ...signsOf(now).flatMap(([kind, id]) => now.places.get(`${kind} ${id}`) ?? [])];
+    },
+    /** Where an outage's valves and pipe are. @param {Detail} detail */
+    placesOfOutage(detail) {
+      const valves = detail.valves.flatMap(({ valve }) => places.get(`valve ${valve}`) ?? []);
+      return detail.lon === null || detail.lat === null ? valves : [...valves, { lon: detail.lon, lat: detail.lat }];
+    },
+  };
+}
