@@ -25,6 +25,7 @@ FEATURES = (
     "network",
     "network_files",
     "crews",
+    "rosters",
     "stock",
     "incidents",
     "order_process",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from fieldops.crews import queries
 from fieldops.crews.models import SKILLS
+from fieldops.rosters import queries
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -30,6 +30,7 @@ def make_crew(
 ) -> int:
     """Make a crew that works now, with its leader, and give its key."""
     key = queries.insert_crew(session, id=crew_id, **{"name": f"抢修{crew_id}班", **values})
+    assert key is not None
     queries.insert_member(session, key, name="周师傅", is_leader=True, person_id=person_id)
     for skill in skills:
         queries.insert_skill(session, key, skill=skill)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fieldops.access import Person, Role
-from fieldops.crews import queries
 from fieldops.crews.service import (
     crews_of_person,
     find_crew,
@@ -17,6 +16,7 @@ from fieldops.crews.service import (
     lock_crew,
 )
 from fieldops.errors import NotFoundError
+from fieldops.rosters import queries
 from tests.fieldops.crews.making import DAY, HOUR, NOW, TODAY, make_crew
 from tests.people import make_person
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from fieldops.crews import queries as crews
 from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
 from fieldops.events.service import SYSTEM, Actor
+from fieldops.rosters import queries as rosters
 from fieldops.stock import queries
 from fieldops.stock.service import (
     ItemDraft,
@@ -180,7 +181,7 @@ def test_a_crew_takes_from_its_own_van_alone(session: Session) -> None:
         issue(session, van, item, Decimal(1), ORDER, crew, NOW)
     locked = crews.lock_crew(session, "C-1", None)
     assert locked is not None
-    crews.insert_member(session, locked.key, name="周师傅", person_id=person)
+    rosters.insert_member(session, locked.key, name="周师傅", person_id=person)
     assert issue(session, van, item, Decimal(1), ORDER, crew, NOW) == 9
     with pytest.raises(ForbiddenError):
         issue(session, store, item, Decimal(1), ORDER, crew, NOW)
