@@ -274,7 +274,7 @@ def _has_skills(crews: list[Crew], jobs: list[Job]) -> NDArray[np.bool_]:
     needs = np.array([[word in job.skills for word in words] for job in jobs], dtype=np.bool_)
     has, needs = has.reshape(len(crews), len(words)), needs.reshape(len(jobs), len(words))
     lacking = (~has).astype(np.int32) @ needs.T.astype(np.int32)
-    return np.equal(lacking, 0)
+    return np.asarray(lacking == 0, dtype=np.bool_)
 
 
 def _is_on_duty(crews: list[Crew], jobs: list[Job]) -> NDArray[np.bool_]:
@@ -297,7 +297,8 @@ def _is_in_time(
     )
     work_s = np.array([0.0 if job.is_emergency else job.expected_work_min * 60 for job in jobs])
     # No way is another hindrance, and says so itself.
-    return (arrive_s + work_s <= left_s[:, None]) | ~np.isfinite(arrive_s)
+    is_in_time: NDArray[np.bool_] = arrive_s + work_s <= left_s[:, None]
+    return is_in_time | np.isinf(arrive_s)
 
 
 def _is_refused(

@@ -10,7 +10,6 @@ import shapely
 from sqlalchemy import select, text, update
 
 from fieldops.network.models import Road
-from fieldops.street_times.models import DispatchTrip
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -111,45 +110,33 @@ def update_closed(session: Session, key: int, *, is_closed: bool) -> None:
     session.execute(update(Road).where(Road.key == key).values(closed=is_closed))
 
 
-def begin_trip(session: Session, order_key: int, crew_key: int, departed_at: dt.datetime) -> None:
+def begin_trip(session: Session, order_key: int, departed_at: dt.datetime) -> None:
     """Note that a crew departed, if it is known from where; a second departure begins anew."""
-    parameters = {
-        "order_key": order_key,
-        "crew_key": crew_key,
-        "at": departed_at,
-        "fresh_min": FRESH_MIN,
-    }
     session.execute(
         text(
-            "WITH given_up AS (DELETE FROM dispatch_trip"
-            " WHERE crew_key = :crew_key AND order_key <> :order_key AND arrived_at IS NULL)"
-            " INSERT INTO dispatch_trip (order_key, crew_key, straight_m, departed_at, is_drill)"
+            "INSERT INTO dispatch_trip (order_key, crew_key, straight_m, departed_at, is_drill)"
             " SELECT w.key, c.key, ST_DistanceSphere(ST_MakePoint(c.lon, c.lat),"
             " ST_MakePoint(w.lon, w.lat)), :at, w.is_drill"
-            " FROM crew c JOIN work_order w ON w.key = :order_key WHERE c.key = :crew_key"
-            " AND c.position_at BETWEEN CAST(:at AS timestamptz)"
-            " - make_interval(mins => :fresh_min)"
-            " AND CAST(:at AS timestamptz) + make_interval(mins => :fresh_min)"
-            " AND ST_DistanceSphere(ST_MakePoint(c.lon, c.lat), ST_MakePoint(w.lon, w.lat))"
-            " IS NOT NULL"
+            " FROM work_order w JOIN crew c ON c.key = w.crew_key"
+            " WHERE w.key = :order_key AND c.lon IS NOT NULL AND c.lat IS NOT NULL"
+            " AND abs(extract(epoch FROM c.position_at - CAST(:at AS timestamptz)))"
+            " <= :fresh_min * 60"
             " ON CONFLICT (order_key, crew_key) WHERE arrived_at IS NULL DO UPDATE SET"
             " straight_m = excluded.straight_m, departed_at = excluded.departed_at"
         ),
-        parameters,
+        {"order_key": order_key, "at": departed_at, "fresh_min": FRESH_MIN},
     )
 
 
-def end_trip(session: Session, order_key: int, crew_key: int, arrived_at: dt.datetime) -> None:
-    """Note that a crew arrived; an arrival before the departure is no trip."""
+def end_trip(session: Session, order_key: int, arrived_at: dt.datetime) -> None:
+    """Note that the crew of an order arrived; an arrival before the departure is no trip."""
     session.execute(
-        update(DispatchTrip)
-        .where(
-            DispatchTrip.order_key == order_key,
-            DispatchTrip.crew_key == crew_key,
-            DispatchTrip.arrived_at.is_(None),
-            DispatchTrip.departed_at <= arrived_at,
-        )
-        .values(arrived_at=arrived_at)
+        text(
+            "UPDATE dispatch_trip t SET arrived_at = :at FROM work_order w"
+            " WHERE w.key = :order_key AND t.order_key = w.key AND t.crew_key = w.crew_key"
+            " AND t.arrived_at IS NULL AND t.departed_at <= :at"
+        ),
+        {"order_key": order_key, "at": arrived_at},
     )
 
 

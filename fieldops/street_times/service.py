@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy.orm import Session
 
-    from fieldops.events.service import Actor
+    from fieldops.events.service import Actor, Event
     from fieldops.network.queries import NetworkState
     from fieldops.street_times.queries import RoadFacts
     from gis.streets import Field
@@ -64,6 +64,8 @@ class CityStreets:
     middle: Numbers
     scale: Numbers
     fields: dict[Place, Field] = field(default_factory=dict)
+    unclosed: list[Streets] = field(default_factory=list)
+    """The same streets with none closed, made when somebody first asks what closing costs."""
 
     def flat(self, places: Sequence[Place]) -> tuple[Numbers, Numbers]:
         """Give east and north of places in metres."""
@@ -191,6 +193,23 @@ def find_travel(
     return Travel(np.where(is_straight, straight, minutes), is_straight)
 
 
+def find_detour_min(session: Session, start: Place, goal: Place) -> float:
+    """Give how many minutes closed roads cost on a way; inf where they cut it off."""
+    city = current_streets(session)
+    if city.streets is None or not city.streets.roads.is_closed.any():
+        return 0.0
+    if not city.unclosed:
+        city.unclosed.append(city.streets.closing(np.zeros(city.keys.size, dtype=np.bool_)))
+    x_m, y_m = city.flat([start, goal])
+    field_now = city.field_to(goal)
+    field_open = city.unclosed[0].minutes_to(float(x_m[1]), float(y_m[1]))
+    if field_now is None:
+        return 0.0
+    now_min = float(city.streets.minutes_from(field_now, x_m[:1], y_m[:1])[0])
+    open_min = float(city.unclosed[0].minutes_from(field_open, x_m[:1], y_m[:1])[0])
+    return max(now_min - open_min, 0.0) if np.isfinite(open_min) else 0.0
+
+
 def straight_minutes(
     starts: Sequence[Place], goals: Sequence[Place], straight_factor: float
 ) -> Numbers:
@@ -202,6 +221,19 @@ def straight_minutes(
         (from_[:, None, 0] - to[None, :, 0]) * east, (from_[:, None, 1] - to[None, :, 1]) * north
     )
     return np.asarray(metres * straight_factor / (STREET_SPEED_KMH * 1000 / 60))
+
+
+def begin_trip(session: Session, event: Event) -> None:
+    """Note that a crew departed for an order."""
+    queries.begin_trip(session, event.subject_key, min(event.occurred_at, event.received_at))
+
+
+def end_trip(session: Session, event: Event) -> None:
+    """Note that a crew arrived at an order."""
+    queries.end_trip(session, event.subject_key, min(event.occurred_at, event.received_at))
+
+
+HANDLERS = {"work_order.departed": begin_trip, "work_order.arrived": end_trip}
 
 
 def learn_straight_factor(session: Session) -> tuple[float, int] | None:
