@@ -95,6 +95,8 @@ class Picture:
     board: Board
     decision: Decision
     carriers: dict[tuple[float | None, str | None], list[Carried]] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)
+    """What was made of it so far, that need not be made again."""
 
     def job_row(self, order_id: str) -> int | None:
         """Give the row of an order, None if it needs nobody to come."""

@@ -1,0 +1,1 @@
+"""Who should go where now, with the reasons, and who else could."""

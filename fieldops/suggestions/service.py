@@ -1,0 +1,371 @@
+"""Who should go where now and why: every part of the answer comes from the matrix that decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fieldops.candidates.service import Picture, current_picture
+from fieldops.errors import ConflictError
+from fieldops.street_times.service import find_detour_min
+from fieldops.work_orders import service as work_orders
+from gis.assignment import Hindrance, explain
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from fieldops.candidates.service import Job
+    from fieldops.stock.service import Carried
+    from gis.assignment import Candidate
+
+LATEST_S = 1e7
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Something to be said of a suggestion or a candidate, in words of the page."""
+
+    code: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerUp:
+    """Whoever would go if the suggested crew did not."""
+
+    crew_id: str
+    crew_name: str
+    eta_min: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """
+    A crew that should be sent to an order now, and why.
+
+    `second_crew_id` for a job of two crews; `divert_from` the order that it is taken off;
+    `carries` names what fits in its van; None where nobody can know what would fit.
+    """
+
+    order_id: str
+    crew_id: str
+    crew_name: str
+    second_crew_id: str | None
+    eta_min: float
+    is_straight_line: bool
+    divert_from: str | None
+    runner_up: RunnerUp | None
+    carries: tuple[str, ...] | None
+    is_emergency: bool
+    reasons: tuple[Reason, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateView:
+    """A crew for an order: its way, its cost in customer-minutes, and what stands against it."""
+
+    crew_id: str
+    crew_name: str
+    contractor: str | None
+    rank: int
+    is_chosen: bool
+    can_go: bool
+    travel_min: float | None
+    eta_min: float | None
+    is_straight_line: bool
+    weight: float
+    slack_min: float | None
+    diversion_min: float
+    cost: float | None
+    place: str
+    position_at: dt.datetime | None
+    carries: tuple[str, ...] | None
+    against: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """All that dispatch has to say at a moment."""
+
+    at: dt.datetime
+    position: int
+    mode: str
+    suggestions: list[Suggestion]
+    queues: dict[str, list[str]]
+    """For each crew at work, the orders expected after that."""
+    short: dict[str, int]
+    """For each order that nobody can be sent to, how many crews it lacks."""
+    blocked: dict[str, str]
+    """For each order that cannot begin yet, the one before it; empty for a date."""
+
+
+def suggest(session: Session, now: dt.datetime) -> list[Suggestion]:
+    """Say who should be sent where now, the heaviest job first."""
+    return propose(session, now).suggestions
+
+
+def propose(session: Session, now: dt.datetime) -> Proposal:
+    """Say who should be sent where, what comes after that, and what has to wait."""
+    picture = current_picture(session, now)
+    kept = picture.said.get("proposal")
+    if kept is None:
+        kept = picture.said["proposal"] = _propose(session, picture)
+    found: Proposal = kept
+    return found
+
+
+def _propose(session: Session, picture: Picture) -> Proposal:
+    sent: dict[int, list[int]] = {}
+    for crew, job in enumerate(picture.decision.crew_job.tolist()):
+        if job >= 0:
+            sent.setdefault(job, []).append(crew)
+    arrive_s = _arrive_s(picture)
+    new = [
+        job for job, rows in sent.items() if any(picture.board.current[row] != job for row in rows)
+    ]
+    heaviest = sorted(new, key=lambda job: -picture.board.weight[job])
+    return Proposal(
+        at=picture.at,
+        position=picture.position,
+        mode=picture.settings.mode,
+        suggestions=[_suggest_one(session, picture, job, sent[job], arrive_s) for job in heaviest],
+        queues={
+            picture.crews[row].id: [picture.jobs[job].id for job in queue]
+            for row, queue in enumerate(picture.decision.queues)
+            if queue
+        },
+        short={
+            job.id: job.crews_needed - len(sent.get(row, []))
+            for row, job in enumerate(picture.jobs)
+            if len(sent.get(row, [])) < job.crews_needed
+        },
+        blocked=picture.blocked,
+    )
+
+
+def _arrive_s(picture: Picture) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Give when each crew could be at each job, diversions charged; inf where it cannot go."""
+    board = picture.board
+    is_other = (board.current >= 0)[:, None] & (
+        board.current[:, None] != np.arange(len(picture.jobs))
+    )
+    is_bound = is_other & ~board.is_divertible[:, None]
+    arrive_s = board.free_in_s[:, None] + board.travel_s + is_other * board.diversion_s
+    can_go = board.is_fit & ~is_bound & (board.free_in_s[:, None] <= 0)
+    return np.where(can_go, arrive_s, np.inf)
+
+
+def _suggest_one(
+    session: Session,
+    picture: Picture,
+    job_row: int,
+    rows: list[int],
+    arrive_s: np.ndarray[Any, np.dtype[np.float64]],
+) -> Suggestion:
+    job, board = picture.jobs[job_row], picture.board
+    # A crew that is on its way stays the first of two; else whoever is there sooner.
+    rows = sorted(
+        rows, key=lambda row: (board.current[row] != job_row, board.travel_s[row, job_row])
+    )
+    first = rows[0]
+    crew = picture.crews[first]
+    others = np.array(
+        [np.inf if row in rows else arrive_s[row, job_row] for row in range(len(picture.crews))]
+    )
+    runner_up = None
+    if np.isfinite(others).any():
+        other = int(others.argmin())
+        runner_up = RunnerUp(
+            crew_id=picture.crews[other].id,
+            crew_name=picture.crews[other].name,
+            eta_min=_eta_min(picture, other, job_row),
+        )
+    current = int(board.current[first])
+    divert_from = picture.jobs[current].id if current not in {-1, job_row} else None
+    carries = _carries(picture.carried_to(session, job), job, crew.id)
+    return Suggestion(
+        order_id=job.id,
+        crew_id=crew.id,
+        crew_name=crew.name,
+        second_crew_id=picture.crews[rows[1]].id if len(rows) > 1 else None,
+        eta_min=_eta_min(picture, first, job_row),
+        is_straight_line=bool(picture.travel.is_straight[first, job_row]),
+        divert_from=divert_from,
+        runner_up=runner_up,
+        carries=carries,
+        is_emergency=job.is_emergency,
+        reasons=tuple(
+            [
+                *_reasons_of_job(job),
+                *_reasons_of_crew(session, picture, first, job_row, runner_up, divert_from),
+                *_reasons_of_stock(job, carries),
+            ]
+        ),
+        version=job.version,
+    )
+
+
+def _eta_min(picture: Picture, row: int, job_row: int) -> float:
+    board = picture.board
+    return float(board.free_in_s[row] + board.travel_s[row, job_row]) / 60
+
+
+def _carries(carried: Sequence[Carried], job: Job, crew_id: str) -> tuple[str, ...] | None:
+    """Name what fits in the crew's van; None where it is not known what would fit."""
+    if job.kind != "repair" or job.diameter_mm is None:
+        return None
+    return tuple(each.item.name for each in carried if each.place.crew_id == crew_id)
+
+
+def _reasons_of_job(job: Job) -> list[Reason]:
+    reasons = []
+    if job.severity == "danger":
+        reasons.append(Reason("danger", {}))
+    if job.customers_out is None:
+        reasons.append(Reason("customers_unknown", {}))
+    elif job.customers_out:
+        reasons.append(Reason("customers_out", {"count": job.customers_out}))
+    if job.critical_out:
+        reasons.append(Reason("critical_out", {"count": job.critical_out}))
+    return reasons
+
+
+def _reasons_of_crew(
+    session: Session,
+    picture: Picture,
+    row: int,
+    job_row: int,
+    runner_up: RunnerUp | None,
+    divert_from: str | None,
+) -> list[Reason]:
+    eta_min, job = _eta_min(picture, row, job_row), picture.jobs[job_row]
+    reasons = []
+    if runner_up is None:
+        reasons.append(Reason("only_one", {}))
+    elif runner_up.eta_min >= eta_min:
+        later = round(runner_up.eta_min - eta_min)
+        reasons.append(Reason("fastest", {"minutes": later, "crew": runner_up.crew_name}))
+    else:
+        sooner = round(eta_min - runner_up.eta_min)
+        reasons.append(Reason("nearer_kept", {"minutes": sooner, "crew": runner_up.crew_name}))
+    if divert_from:
+        reasons.append(Reason("divert", {"order": divert_from}))
+    slack_min = float(picture.board.due_s[job_row]) / 60 - eta_min
+    if slack_min < 0:
+        reasons.append(Reason("late", {"minutes": round(-slack_min)}))
+    spot = picture.spots[row]
+    goal = (job.lon, job.lat)
+    detour_min = find_detour_min(session, (spot.lon, spot.lat), goal)
+    if round(detour_min) > 0:
+        reasons.append(Reason("detour", {"minutes": round(detour_min)}))
+    return reasons + _doubts(picture, row, job_row)
+
+
+def _doubts(picture: Picture, row: int, job_row: int) -> list[Reason]:
+    """Say how far the travel time can be believed."""
+    reasons = []
+    crew, spot = picture.crews[row], picture.spots[row]
+    if picture.travel.is_straight[row, job_row]:
+        reasons.append(Reason("straight_line", {}))
+    if spot.penalty_min:
+        told = crew.position_at
+        minutes = None if told is None else round((picture.at - told).total_seconds() / 60)
+        code = "position_unknown" if minutes is None else "position_old"
+        reasons.append(Reason(code, {"minutes": minutes, "place": spot.source}))
+    if not crew.on_shift:
+        reasons.append(Reason("on_call", {"rank": crew.on_call_rank}))
+    return reasons
+
+
+def _reasons_of_stock(job: Job, carries: tuple[str, ...] | None) -> list[Reason]:
+    if carries:
+        return [Reason("carries", {"items": "、".join(carries[:2])})]
+    if carries is not None:
+        return [Reason("carries_none", {"dn": round(job.diameter_mm or 0)})]
+    return []
+
+
+def why(session: Session, order_id: str, now: dt.datetime) -> list[CandidateView]:
+    """
+    Show every crew for an order, from the same matrix that made the suggestion, the best first.
+
+    Raises
+    ------
+    ConflictError
+        If the order needs nobody to come: crews are there, it is held, done, or must wait.
+    """
+    picture = current_picture(session, now)
+    row = picture.job_row(order_id)
+    if row is None:
+        order = work_orders.find_order(session, order_id)
+        if order.id in picture.blocked:
+            raise ConflictError("The work order %(order)s cannot begin yet.", order=order.id)
+        raise ConflictError("Nobody has to be sent to %(order)s any more.", order=order.id)
+    job = picture.jobs[row]
+    carried = picture.carried_to(session, job)
+    return [
+        _view(picture, row, candidate, _carries(carried, job, picture.crews[candidate.crew].id))
+        for candidate in explain(picture.board, picture.decision, row)
+    ]
+
+
+def _view(
+    picture: Picture, job_row: int, candidate: Candidate, carries: tuple[str, ...] | None
+) -> CandidateView:
+    row, crew = candidate.crew, picture.crews[candidate.crew]
+    return CandidateView(
+        crew_id=crew.id,
+        crew_name=crew.name,
+        contractor=crew.contractor,
+        rank=candidate.rank,
+        is_chosen=candidate.is_chosen,
+        can_go=candidate.hindrance in {Hindrance.NONE, Hindrance.AT_WORK},
+        travel_min=_minutes(candidate.travel_s),
+        eta_min=_minutes(candidate.arrive_s),
+        is_straight_line=bool(picture.travel.is_straight[row, job_row]),
+        weight=candidate.weight,
+        slack_min=_minutes(candidate.slack_s),
+        diversion_min=candidate.diversion_s / 60,
+        cost=_minutes(candidate.cost),
+        place=picture.spots[row].source,
+        position_at=crew.position_at,
+        carries=carries,
+        against=tuple([*_hindrances(picture, row, job_row), *_doubts(picture, row, job_row)]),
+    )
+
+
+def _minutes(seconds: float) -> float | None:
+    return seconds / 60 if np.isfinite(seconds) and abs(seconds) < LATEST_S else None
+
+
+def _hindrances(picture: Picture, row: int, job_row: int) -> list[Reason]:
+    """Say what stands against sending a crew."""
+    crew, job, board = picture.crews[row], picture.jobs[job_row], picture.board
+    current, found = int(board.current[row]), []
+    if not picture.has_skills[row, job_row]:
+        missing = sorted(set(job.skills) - crew.skills)
+        found.append(Reason("lacks_skills", {"skills": missing}))
+    if not picture.is_on_duty[row, job_row]:
+        found.append(Reason("off_shift", {}))
+    elif not picture.is_in_time[row, job_row]:
+        ends_at = crew.shift_ends_at
+        found.append(Reason("shift_ends", {"at": ends_at and ends_at.isoformat()}))
+    if (job.key, crew.key) in picture.refused:
+        found.append(Reason("refused", {}))
+    if not picture.spots[row].is_known:
+        found.append(Reason("place_unknown", {}))
+    elif not np.isfinite(board.travel_s[row, job_row]):
+        found.append(Reason("no_way", {}))
+    if row in picture.present:
+        minutes = round(float(board.free_in_s[row]) / 60)
+        found.append(Reason("at_work", {"order": picture.present[row].id, "minutes": minutes}))
+    if current not in {-1, job_row}:
+        code = "under_way" if board.is_divertible[row] else "pinned"
+        found.append(Reason(code, {"order": picture.jobs[current].id}))
+    return found
