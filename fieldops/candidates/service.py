@@ -7,7 +7,6 @@ a crew that posts its position never waits for it.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -75,7 +74,7 @@ class Picture:
     """
     Crews and the jobs that still need crews to arrive, in the order of the board's rows.
 
-    `blocked` names what jobs wait for that are not on the board: {order key: order id or ""};
+    `blocked` names what jobs wait for that are not on the board, by id: an order, or "" a date;
     `present` the order at which a crew works, by its row.
     """
 
@@ -85,7 +84,7 @@ class Picture:
     crews: list[Crew]
     spots: list[Spot]
     jobs: list[Job]
-    blocked: dict[int, str]
+    blocked: dict[str, str]
     present: dict[int, Job]
     travel: Travel
     has_skills: NDArray[np.bool_]
@@ -209,17 +208,18 @@ def draw_picture(session: Session, now: dt.datetime, position: int) -> Picture:
     )
 
 
-def _jobs_for_now(everything: list[Job], now: dt.datetime) -> tuple[list[Job], dict[int, str]]:
+def _jobs_for_now(everything: list[Job], now: dt.datetime) -> tuple[list[Job], dict[str, str]]:
     """Part the jobs to which somebody may be sent from those that cannot begin for long."""
     ids = {job.key: job.id for job in everything}
-    jobs, blocked = [], {}
+    jobs: list[Job] = []
+    blocked: dict[str, str] = {}
     for job in everything:
         if job.phase == "coming" or (
             job.phase == "waiting" and _release_s(job, everything, now) <= LEAD_S
         ):
             jobs.append(job)
         elif job.phase == "waiting":
-            blocked[job.key] = ids.get(job.after_order_key or 0, "")
+            blocked[job.id] = ids.get(job.after_order_key or 0, "")
     return jobs, blocked
 
 
@@ -345,13 +345,3 @@ def _bonds(crews: list[Crew], jobs: list[Job]) -> dict[str, Any]:
             if job.is_pinned:
                 pinned[row] = at
     return {"current": current, "pinned": pinned, "is_divertible": pinned < 0}
-
-
-def count_short(picture: Picture) -> Counter[str]:
-    """Count the crews that each job on the board still lacks, by order id."""
-    sent = Counter(int(job) for job in picture.decision.crew_job if job >= 0)
-    short: Counter[str] = Counter()
-    for row, job in enumerate(picture.jobs):
-        if sent[row] < job.crews_needed:
-            short[job.id] = job.crews_needed - sent[row]
-    return short

@@ -200,12 +200,10 @@ def _suggest_one(
         runner_up=runner_up,
         carries=carries,
         is_emergency=job.is_emergency,
-        reasons=tuple(
-            [
-                *_reasons_of_job(job),
-                *_reasons_of_crew(session, picture, first, job_row, runner_up, divert_from),
-                *_reasons_of_stock(job, carries),
-            ]
+        reasons=(
+            *_reasons_of_job(job),
+            *_reasons_of_crew(session, picture, first, job_row, runner_up, divert_from),
+            *_reasons_of_stock(job, carries),
         ),
         version=job.version,
     )
@@ -336,7 +334,7 @@ def _view(
         place=picture.spots[row].source,
         position_at=crew.position_at,
         carries=carries,
-        against=tuple([*_hindrances(picture, row, job_row), *_doubts(picture, row, job_row)]),
+        against=(*_hindrances(picture, row, job_row), *_doubts(picture, row, job_row)),
     )
 
 
