@@ -250,15 +250,17 @@ WORDS = {
 }
 IDS = {"order": "W-12", "crew": "C-3", "outage": "O-3", "incident": "I-3", "any": "W-12"}
 """How ids look, in the help of commands."""
+PUNCTUATION = {
+    "zh": {"comma": "\u3001", "colon": "\uff1a"},
+    "en": {"comma": ", ", "colon": ": "},
+}
 
 
 def say_words() -> dict[str, str]:
     """Give every text by its name: the map's, and over them the console's own."""
-    is_chinese = str(get_locale()).startswith("zh")
     return {
         **say_words_of_map(),
         **{name: str(text) for name, text in WORDS.items()},
         **{f"wants.{name}": example for name, example in IDS.items()},
-        "comma": "、" if is_chinese else ", ",
-        "colon": "：" if is_chinese else ": ",
+        **PUNCTUATION["zh" if str(get_locale()).startswith("zh") else "en"],
     }

@@ -216,6 +216,7 @@ function orderRow(order, group, board) {
  * @param {string | undefined} proposedName
  */
 function crewWords(order, crewName, suggestion, proposedName) {
+  /** @type {(HTMLElement | false)[]} */
   const words = [];
   if (order.is_on_hold) words.push(make("span", { class: "held" }, say("held", { reason: order.hold_reason ?? "–", until: order.resume_by ? clockOf(order.resume_by) : say("unknown") })));
   if (order.crew) {
