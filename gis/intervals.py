@@ -188,7 +188,8 @@ def intervals_of_job(
     world, isolation
         The network, and the effect of the break on it.
     timeline
-        The job: pumps are stopped with the first valve and run again with the last.
+        The job: pumps are stopped with the first valve and run again with the last; what is
+        closed besides is closed and reopened last.
     level
         p10, p50 or p90; the middle by default.
 
@@ -197,11 +198,19 @@ def intervals_of_job(
     premises, mains_off_h, tap_dry_h, restored_h
         As of `premises_intervals`.
     """
-    pumps = isolation.pumps_to_stop
-    first = getattr(timeline.closed[0] if timeline.closed else timeline.water_stopped, level)
+    pumps, order = isolation.pumps_to_stop, np.array(timeline.order, dtype=np.int32)
+    besides = np.setdiff1d(isolation.closing, np.concatenate([order, pumps])).astype(np.int32)
+    stopped = getattr(timeline.water_stopped, level)
+    first = getattr(timeline.closed[0], level) if timeline.closed else stopped
     last = getattr(timeline.restored, level)
-    devices = np.concatenate([np.array(timeline.order, dtype=np.int32), pumps])
-    closed = np.array([getattr(one, level) for one in timeline.closed] + [first] * pumps.size)
-    reopened = np.array([getattr(one, level) for one in timeline.reopened] + [last] * pumps.size)
+    devices = np.concatenate([order, pumps, besides])
+    closed = np.array(
+        [getattr(one, level) for one in timeline.closed]
+        + [first] * pumps.size
+        + [stopped] * besides.size
+    )
+    reopened = np.array(
+        [getattr(one, level) for one in timeline.reopened] + [last] * (pumps.size + besides.size)
+    )
     lost, regained = block_intervals(world, isolation, devices, closed, reopened)
     return premises_intervals(world, isolation, lost, regained)

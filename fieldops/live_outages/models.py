@@ -59,6 +59,8 @@ class OutageRow(Base):
         ARRAY(BigInteger), server_default=text("'{}'")
     )
     """Pipes on the segment and those cut off behind it, by the plan in force."""
+    plan_number: Mapped[int] = mapped_column(Integer, server_default="0")
+    """The plan in force: a wish takes force when it is approved, a necessity at once."""
     planned_from: Mapped[dt.datetime | None] = mapped_column(Moment)
     planned_until: Mapped[dt.datetime | None] = mapped_column(Moment)
     aware_at: Mapped[dt.datetime] = mapped_column(Moment)

@@ -15,6 +15,7 @@ CREATE TABLE outage (
     lon double precision,
     lat double precision,
     zone_pipe_keys bigint[] NOT NULL DEFAULT '{}',
+    plan_number integer NOT NULL DEFAULT 0,
     planned_from timestamptz,
     planned_until timestamptz,
     aware_at timestamptz NOT NULL,

@@ -1,0 +1,699 @@
+"""SQL of outages under way: who is dry and since when, which valves stand how, minutes lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import delete, insert, select, text, update
+
+from fieldops.live_outages.models import (
+    OutageGuardRow,
+    OutageIntervalRow,
+    OutagePlanRow,
+    OutageRow,
+    OutageValveRow,
+    ValveTagRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+Record = TypeVar("Record")
+Place = tuple[str, int]
+"""A device: its table and key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """An outage as it stands."""
+
+    key: int
+    id: str
+    incident_key: int | None
+    is_planned: bool
+    is_drill: bool
+    status: str
+    reason: str | None
+    question: dict[str, Any]
+    pipe_key: int | None
+    at_m: float | None
+    lon: float | None
+    lat: float | None
+    zone_pipe_keys: list[int]
+    plan_number: int
+    planned_from: dt.datetime | None
+    planned_until: dt.datetime | None
+    aware_at: dt.datetime
+    dispatched_at: dt.datetime | None
+    on_site_at: dt.datetime | None
+    water_stopped_at: dt.datetime | None
+    repaired_at: dt.datetime | None
+    flushed_at: dt.datetime | None
+    restored_at: dt.datetime | None
+    forecast: dict[str, Any]
+    promised_by: dt.datetime | None
+    next_news_at: dt.datetime | None
+    promised_at: dt.datetime | None
+    connections: int
+    customers_out: int
+    properties_out: int
+    people_out: int | None
+    critical_out: int
+    opened_at: dt.datetime
+    opened_by: str
+    closed_at: dt.datetime | None
+    closed_by: str | None
+    version: int
+    changed_in: dict[str, int]
+
+    @property
+    def incident_id(self) -> str | None:
+        """The incident's id."""
+        return None if self.incident_key is None else f"I-{self.incident_key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One version of a plan."""
+
+    outage_key: int
+    number: int
+    kind: str
+    status: str
+    because: dict[str, Any]
+    wish: dict[str, Any]
+    answer: dict[str, Any]
+    difference: dict[str, Any] | None
+    made_at: dt.datetime
+    made_by: str
+    approved_at: dt.datetime | None
+    approved_by: str | None
+    executed_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkedValve:
+    """A valve, pump or source of an outage, and how it stands."""
+
+    key: int
+    outage_key: int
+    device_table: str
+    device_key: int
+    valve: str
+    role: str
+    number: int | None
+    state: str
+    position_before: str
+    turns_recorded: float | None
+    turns_counted: float | None
+    accepted_by: str | None
+    is_gland_leaking: bool
+    expected_closed_at: dt.datetime | None
+    expected_reopened_at: dt.datetime | None
+    closed_at: dt.datetime | None
+    closed_by: str | None
+    reopened_at: dt.datetime | None
+    reopened_by: str | None
+
+    @property
+    def place(self) -> Place:
+        """The device's table and key."""
+        return self.device_table, self.device_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """A numbered tag on a valve."""
+
+    key: int
+    outage_key: int
+    device_table: str
+    device_key: int
+    valve: str
+    number: str
+    hung_at: dt.datetime
+    hung_by: str
+    hung_photo: str | None
+    taken_off_at: dt.datetime | None
+    taken_off_by: str | None
+    taken_off_photo: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Another job that a valve must stay shut for: by tag, plan or trench."""
+
+    outage: str
+    why: str
+    tag: str | None
+
+
+def lock_valve_work(session: Session) -> None:
+    """Let nobody else open, close or tag a valve until this transaction ends."""
+    session.execute(text("SELECT lock_valve_work()"))
+
+
+def insert_outage(session: Session, values: Mapping[str, Any]) -> Outage:
+    """Write a new outage."""
+    row = session.execute(insert(OutageRow).values(**values).returning(OutageRow)).scalar_one()
+    return _as(Outage, row)
+
+
+def fetch_outage(session: Session, outage: str, *, is_locking: bool = False) -> Outage | None:
+    """Read an outage by its id, and hold it if asked to."""
+    query = select(OutageRow).where(OutageRow.id == outage)
+    query = query.with_for_update() if is_locking else query
+    row = session.execute(_fresh(query)).scalar_one_or_none()
+    return None if row is None else _as(Outage, row)
+
+
+def fetch_live(session: Session, *, is_drill: bool | None = None) -> list[Outage]:
+    """Read every outage that is not closed, in the order of opening."""
+    query = select(OutageRow).where(OutageRow.status != "closed").order_by(OutageRow.key)
+    if is_drill is not None:
+        query = query.where(OutageRow.is_drill == is_drill)
+    return [_as(Outage, row) for row in session.scalars(_fresh(query))]
+
+
+def fetch_of_incident(session: Session, incident_key: int) -> list[Outage]:
+    """Read the outages of an incident that are not closed."""
+    query = select(OutageRow).where(
+        OutageRow.incident_key == incident_key, OutageRow.status != "closed"
+    )
+    return [_as(Outage, row) for row in session.scalars(_fresh(query.order_by(OutageRow.key)))]
+
+
+def fetch_latest(session: Session, limit: int) -> list[Outage]:
+    """Read the newest outages, those under way first."""
+    query = select(OutageRow).order_by(OutageRow.status == "closed", OutageRow.key.desc())
+    return [_as(Outage, row) for row in session.scalars(_fresh(query.limit(limit)))]
+
+
+def fetch_live_of_customers(session: Session, customer_keys: Sequence[int]) -> list[Outage]:
+    """Read the outages under way that concern any of these customers."""
+    concerned = select(OutageIntervalRow.outage_key).where(
+        OutageIntervalRow.customer_key.in_(customer_keys), OutageIntervalRow.restored_at.is_(None)
+    )
+    query = select(OutageRow).where(OutageRow.status != "closed", OutageRow.key.in_(concerned))
+    return [_as(Outage, row) for row in session.scalars(_fresh(query.order_by(OutageRow.key)))]
+
+
+def fetch_live_of_pipe(session: Session, pipe_key: int) -> list[Outage]:
+    """Read the outages under way on whose segment, or behind it, a pipe lies."""
+    query = select(OutageRow).where(
+        OutageRow.status != "closed", OutageRow.zone_pipe_keys.contains([pipe_key])
+    )
+    return [_as(Outage, row) for row in session.scalars(_fresh(query.order_by(OutageRow.key)))]
+
+
+def update_outage(session: Session, key: int, values: Mapping[str, Any]) -> Outage:
+    """Change an outage, and give it as it is now."""
+    row = session.execute(
+        update(OutageRow)
+        .where(OutageRow.key == key)
+        .values(**values)
+        .returning(OutageRow)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).scalar_one()
+    return _as(Outage, row)
+
+
+def fetch_plans(session: Session, keys: Collection[int]) -> list[Plan]:
+    """Read all versions of the plans of some outages, in order."""
+    query = select(OutagePlanRow).where(OutagePlanRow.outage_key.in_(keys))
+    query = query.order_by(OutagePlanRow.outage_key, OutagePlanRow.number)
+    return [_as(Plan, row) for row in session.scalars(_fresh(query))]
+
+
+def insert_plan(session: Session, values: Mapping[str, Any]) -> Plan:
+    """Write a new version of a plan."""
+    statement = insert(OutagePlanRow).values(**values).returning(OutagePlanRow)
+    return _as(Plan, session.execute(statement).scalar_one())
+
+
+def supersede_plans(session: Session, outage_key: int, statuses: Sequence[str]) -> None:
+    """Put the plans in these states aside."""
+    session.execute(
+        update(OutagePlanRow)
+        .where(OutagePlanRow.outage_key == outage_key, OutagePlanRow.status.in_(statuses))
+        .values(status="superseded")
+    )
+
+
+def update_plan(session: Session, outage_key: int, number: int, values: Mapping[str, Any]) -> None:
+    """Change one version of a plan."""
+    session.execute(
+        update(OutagePlanRow)
+        .where(OutagePlanRow.outage_key == outage_key, OutagePlanRow.number == number)
+        .values(**values)
+    )
+
+
+def fetch_valves(session: Session, keys: Collection[int]) -> list[WorkedValve]:
+    """Read the valves of some outages, in the order of work."""
+    query = select(OutageValveRow).where(OutageValveRow.outage_key.in_(keys))
+    query = query.order_by(OutageValveRow.outage_key, OutageValveRow.number, OutageValveRow.valve)
+    return [_as(WorkedValve, row) for row in session.scalars(_fresh(query))]
+
+
+def insert_valves(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write valves that have come into a plan."""
+    if rows:
+        session.execute(insert(OutageValveRow), list(rows))
+
+
+def update_valve(session: Session, key: int, values: Mapping[str, Any]) -> None:
+    """Change how a valve stands, or its part in the plan."""
+    session.execute(
+        update(OutageValveRow)
+        .where(OutageValveRow.key == key)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def update_valves(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Change the parts of several valves in a plan; each row names its key and the same columns."""
+    if rows:
+        session.execute(update(OutageValveRow), [dict(row) for row in rows])
+
+
+def delete_valves(session: Session, keys: Collection[int]) -> None:
+    """Forget valves that nobody has touched and no plan names any more."""
+    if keys:
+        session.execute(delete(OutageValveRow).where(OutageValveRow.key.in_(keys)))
+
+
+def fetch_tags(session: Session, keys: Collection[int]) -> list[Tag]:
+    """Read all tags of some outages."""
+    query = select(ValveTagRow).where(ValveTagRow.outage_key.in_(keys)).order_by(ValveTagRow.key)
+    return [_as(Tag, row) for row in session.scalars(_fresh(query))]
+
+
+def fetch_hanging_tag(session: Session, number: str) -> tuple[Tag, str] | None:
+    """Read the tag of a number that hangs somewhere, and its outage's id."""
+    row = session.execute(
+        select(ValveTagRow, OutageRow.id)
+        .join(OutageRow, OutageRow.key == ValveTagRow.outage_key)
+        .where(ValveTagRow.number == number, ValveTagRow.taken_off_at.is_(None))
+    ).one_or_none()
+    return None if row is None else (_as(Tag, row[0]), str(row[1]))
+
+
+def insert_tag(session: Session, values: Mapping[str, Any]) -> None:
+    """Write that a tag hangs."""
+    session.execute(insert(ValveTagRow).values(**values))
+
+
+def take_off_tag(session: Session, key: int, values: Mapping[str, Any]) -> None:
+    """Write that a tag was taken off."""
+    session.execute(update(ValveTagRow).where(ValveTagRow.key == key).values(**values))
+
+
+def fetch_holders(session: Session, outage_key: int, place: Place) -> list[Holder]:
+    """Read which other jobs need a valve shut."""
+    rows = session.execute(
+        text(
+            "SELECT o.id, n.why, n.tag FROM outages_needing_valve(:own, :of_table, :of_key) n"
+            " JOIN outage o ON o.key = n.outage_key ORDER BY o.key, n.why"
+        ),
+        {"own": outage_key, "of_table": place[0], "of_key": place[1]},
+    )
+    return [Holder(*row) for row in rows]
+
+
+def replace_guards(session: Session, guards: Mapping[int, Collection[Place]]) -> None:
+    """Write, for each outage, which closed valves keep its trench dry."""
+    session.execute(delete(OutageGuardRow).where(OutageGuardRow.outage_key.in_(list(guards))))
+    rows = [
+        {"outage_key": key, "device_table": table, "device_key": device}
+        for key, places in guards.items()
+        for table, device in places
+    ]
+    if rows:
+        session.execute(insert(OutageGuardRow), rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """Intervals that a plan forecasts, as equally long columns; times in ISO 8601, or None."""
+
+    customer_keys: list[int]
+    causes: list[str]
+    tank_lasts_h: list[float | None]
+    lost_at: list[dt.datetime | None]
+    p10_at: list[dt.datetime | None]
+    p50_at: list[dt.datetime | None]
+    p90_at: list[dt.datetime | None]
+
+
+def upsert_expected(session: Session, outage_key: int, expected: Expected) -> None:
+    """
+    Write whom a plan will leave dry, and from when until when.
+
+    Who had water back from this outage is not expected to lose it again until it is lost.
+    """
+    session.execute(
+        text(
+            "INSERT INTO outage_interval (outage_key, customer_key, customer, properties, people,"
+            " is_critical, cause, tank_lasts_h, expected_lost_at, restored_p10_at,"
+            " restored_p50_at, restored_p90_at)"
+            " SELECT :outage, c.key, c.id, c.properties, c.people, c.critical IS NOT NULL,"
+            " u.cause, u.tank_lasts_h, u.lost_at, u.p10_at, u.p50_at, u.p90_at"
+            " FROM unnest(CAST(:keys AS bigint[]), CAST(:causes AS text[]),"
+            " CAST(:tanks AS double precision[]), CAST(:lost AS timestamptz[]),"
+            " CAST(:p10 AS timestamptz[]), CAST(:p50 AS timestamptz[]),"
+            " CAST(:p90 AS timestamptz[]))"
+            " AS u (key, cause, tank_lasts_h, lost_at, p10_at, p50_at, p90_at)"
+            " JOIN customer c ON c.key = u.key"
+            " WHERE NOT EXISTS (SELECT FROM outage_interval i WHERE i.outage_key = :outage"
+            "  AND i.customer_key = u.key AND i.restored_at IS NOT NULL)"
+            " OR EXISTS (SELECT FROM outage_interval i WHERE i.outage_key = :outage"
+            "  AND i.customer_key = u.key AND i.restored_at IS NULL)"
+            " ON CONFLICT (outage_key, customer_key) WHERE restored_at IS NULL DO UPDATE SET"
+            " cause = excluded.cause, expected_lost_at = excluded.expected_lost_at,"
+            " restored_p10_at = excluded.restored_p10_at,"
+            " restored_p50_at = excluded.restored_p50_at,"
+            " restored_p90_at = excluded.restored_p90_at"
+        ),
+        {
+            "outage": outage_key,
+            "keys": expected.customer_keys,
+            "causes": expected.causes,
+            "tanks": expected.tank_lasts_h,
+            "lost": expected.lost_at,
+            "p10": expected.p10_at,
+            "p50": expected.p50_at,
+            "p90": expected.p90_at,
+        },
+    )
+
+
+def delete_unexpected(
+    session: Session, outage_key: int, keys: Sequence[int], causes: Sequence[str]
+) -> None:
+    """Forget who was expected to be dry and is no longer; what has happened stays."""
+    session.execute(
+        text(
+            "DELETE FROM outage_interval i WHERE outage_key = :outage AND lost_at IS NULL"
+            " AND cause = ANY(:causes) AND NOT EXISTS"
+            " (SELECT FROM unnest(CAST(:keys AS bigint[])) AS u (key) WHERE u.key = i.customer_key)"
+        ),
+        {"outage": outage_key, "keys": list(keys), "causes": list(causes)},
+    )
+
+
+def fetch_expected_keys(session: Session, outage_key: int) -> tuple[list[int], list[str]]:
+    """Read the customers dry or expected to be by an outage's own plan, and the critical ones."""
+    keys, critical = session.execute(
+        text(
+            "SELECT coalesce(array_agg(customer_key), '{}'),"
+            " coalesce(array_agg(customer) FILTER (WHERE is_critical), '{}')"
+            " FROM outage_interval"
+            " WHERE outage_key = :outage AND restored_at IS NULL AND cause <> 'joint'"
+        ),
+        {"outage": outage_key},
+    ).one()
+    return keys, critical
+
+
+def mark_lost(
+    session: Session,
+    outage_keys: Sequence[int],
+    customer_keys: Sequence[int],
+    at: dt.datetime,
+    *,
+    is_joint: bool,
+) -> int:
+    """Write that customers who were expected to be dry are so now; give how many."""
+    result = session.execute(
+        text(
+            "UPDATE outage_interval SET lost_at = :at WHERE outage_key = ANY(:outages)"
+            " AND lost_at IS NULL AND (cause = 'joint') = :is_joint"
+            " AND customer_key = ANY(:customers)"
+        ),
+        {
+            "at": at,
+            "outages": list(outage_keys),
+            "customers": list(customer_keys),
+            "is_joint": is_joint,
+        },
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def insert_lost(
+    session: Session,
+    outage_key: int,
+    live: Sequence[int],
+    customer_keys: Sequence[int],
+    at: dt.datetime,
+    cause: str,
+) -> list[str]:
+    """Write customers who are dry though no outage under way expected it; give the new ones."""
+    rows = session.execute(
+        text(
+            "INSERT INTO outage_interval (outage_key, customer_key, customer, properties, people,"
+            " is_critical, cause, lost_at)"
+            " SELECT :outage, c.key, c.id, c.properties, c.people, c.critical IS NOT NULL,"
+            " :cause, :at FROM customer c WHERE c.key = ANY(:customers) AND NOT EXISTS"
+            " (SELECT FROM outage_interval i WHERE i.customer_key = c.key"
+            "  AND i.outage_key = ANY(:live) AND i.restored_at IS NULL AND i.lost_at IS NOT NULL)"
+            " ON CONFLICT (outage_key, customer_key) WHERE restored_at IS NULL"
+            " DO UPDATE SET lost_at = excluded.lost_at WHERE outage_interval.lost_at IS NULL"
+            " RETURNING customer"
+        ),
+        {
+            "outage": outage_key,
+            "live": list(live),
+            "customers": list(customer_keys),
+            "at": at,
+            "cause": cause,
+        },
+    )
+    return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Regained:
+    """Somebody whose water is back."""
+
+    customer_key: int
+    customer: str
+    properties: int
+    is_critical: bool
+    outage_key: int
+
+
+def mark_restored(
+    session: Session,
+    outage_keys: Sequence[int],
+    dry_keys: Sequence[int],
+    at: dt.datetime,
+    *,
+    is_joint: bool,
+) -> list[Regained]:
+    """End the intervals of those who are dry no longer, and tell whose."""
+    rows = session.execute(
+        text(
+            "UPDATE outage_interval i SET restored_at = greatest(:at, lost_at)"
+            " WHERE outage_key = ANY(:outages) AND lost_at IS NOT NULL AND restored_at IS NULL"
+            " AND (cause = 'joint') = :is_joint AND NOT EXISTS"
+            " (SELECT FROM unnest(CAST(:dry AS bigint[])) AS u (key) WHERE u.key = i.customer_key)"
+            " RETURNING customer_key, customer, properties, is_critical, outage_key"
+        ),
+        {"at": at, "outages": list(outage_keys), "dry": list(dry_keys), "is_joint": is_joint},
+    )
+    return [Regained(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many are concerned by an outage and have not got their water back."""
+
+    connections: int
+    customers_out: int
+    properties_out: int
+    people_out: int | None
+    critical_out: int
+    critical: list[str]
+    is_anybody_lost: bool
+    restored: int
+
+
+def tally(session: Session, outage_key: int) -> Tally:
+    """Count who is dry or expected to be; people None where those of some are not known."""
+    row = session.execute(
+        text(
+            "SELECT count(*) FILTER (WHERE restored_at IS NULL) AS connections,"
+            " count(*) FILTER (WHERE restored_at IS NULL AND lost_at IS NOT NULL) AS customers_out,"
+            " coalesce(sum(properties) FILTER (WHERE restored_at IS NULL), 0) AS properties_out,"
+            " CASE WHEN bool_or(people IS NULL) FILTER (WHERE restored_at IS NULL) THEN NULL"
+            " ELSE coalesce(sum(people) FILTER (WHERE restored_at IS NULL), 0) END AS people_out,"
+            " count(*) FILTER (WHERE restored_at IS NULL AND is_critical) AS critical_out,"
+            " coalesce(array_agg(customer ORDER BY customer)"
+            "  FILTER (WHERE restored_at IS NULL AND is_critical), '{}') AS critical,"
+            " count(*) FILTER (WHERE lost_at IS NOT NULL) > 0 AS is_anybody_lost,"
+            " count(DISTINCT customer_key) FILTER (WHERE restored_at IS NOT NULL) AS restored"
+            " FROM outage_interval WHERE outage_key = :outage"
+        ),
+        {"outage": outage_key},
+    ).one()
+    return Tally(**row._mapping)  # noqa: SLF001 - its public name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerInterval:
+    """One customer's own outage, as far as it has happened, and the forecast of the rest."""
+
+    customer: str
+    customer_key: int
+    properties: int
+    people: int | None
+    is_critical: bool
+    cause: str
+    tank_lasts_h: float | None
+    lost_at: dt.datetime | None
+    restored_at: dt.datetime | None
+    expected_lost_at: dt.datetime | None
+    restored_p10_at: dt.datetime | None
+    restored_p50_at: dt.datetime | None
+    restored_p90_at: dt.datetime | None
+
+
+def fetch_intervals(
+    session: Session, outage_key: int, *, limit: int | None = None, offset: int = 0
+) -> list[CustomerInterval]:
+    """Read the intervals of an outage, critical customers first, then by id."""
+    names = [field.name for field in fields(CustomerInterval)]
+    query = (
+        select(*(getattr(OutageIntervalRow, name) for name in names))
+        .where(OutageIntervalRow.outage_key == outage_key)
+        .order_by(
+            OutageIntervalRow.is_critical.desc(), OutageIntervalRow.customer, OutageIntervalRow.key
+        )
+        .offset(offset)
+        .limit(limit)
+    )
+    return [CustomerInterval(**row._mapping) for row in session.execute(query)]  # noqa: SLF001
+
+
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """What one outage has cost so far."""
+
+    property_minutes: float
+    properties: int
+
+
+def sum_minutes(
+    session: Session, outage_keys: Sequence[int], now: dt.datetime
+) -> dict[int, Minutes]:
+    """Sum the minutes lost of each outage until now, by property; no customer counts twice."""
+    rows = session.execute(
+        text(
+            "WITH own AS (SELECT outage_key, customer_key, max(properties) AS properties,"
+            " range_agg(tstzrange(lost_at, greatest(lost_at, coalesce(restored_at, :now)))) AS dry"
+            " FROM outage_interval WHERE outage_key = ANY(:outages) AND lost_at <= :now"
+            " GROUP BY outage_key, customer_key)"
+            " SELECT outage_key, coalesce(sum(properties * (SELECT sum(extract(epoch FROM"
+            " upper(one) - lower(one))) FROM unnest(dry) AS one)) / 60, 0), sum(properties)"
+            " FROM own GROUP BY outage_key"
+        ),
+        {"outages": list(outage_keys), "now": now},
+    )
+    return {row[0]: Minutes(float(row[1]), int(row[2])) for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinutesLost:
+    """Minutes without water in a period. Nothing counts twice; drills count nothing."""
+
+    customer_minutes: float
+    customer_minutes_unplanned: float
+    property_minutes: float
+    property_minutes_unplanned: float
+    people_minutes: float | None
+    customers: int
+    properties: int
+    interruptions: int
+    """Of properties; one that several outages made without a break is one."""
+    interruptions_long: int
+    """Of three hours or more."""
+    property_minutes_long: float
+
+
+LONG_H = 3
+
+
+def sum_minutes_lost(session: Session, since: dt.datetime, until: dt.datetime) -> MinutesLost:
+    """Sum what every customer lost between two moments, as the union of her intervals."""
+    row = session.execute(
+        text(
+            "WITH own AS (SELECT i.customer_key, max(i.properties) AS properties,"
+            " CASE WHEN bool_or(i.people IS NULL) THEN NULL ELSE max(i.people) END AS people,"
+            " range_agg(tstzrange(i.lost_at, greatest(i.lost_at, least(:until,"
+            " coalesce(i.restored_at, :until))))) AS dry,"
+            " range_agg(tstzrange(i.lost_at, greatest(i.lost_at, least(:until,"
+            " coalesce(i.restored_at, :until))))) FILTER (WHERE NOT o.is_planned) AS unplanned"
+            " FROM outage_interval i JOIN outage o ON o.key = i.outage_key"
+            " WHERE NOT o.is_drill AND i.lost_at < :until"
+            " AND coalesce(i.restored_at, :until) > :since GROUP BY i.customer_key),"
+            " period AS (SELECT tstzmultirange(tstzrange(:since, :until)) AS span),"
+            " cut AS (SELECT own.properties, own.people, own.dry * period.span AS dry,"
+            " coalesce(own.unplanned, '{}') * period.span AS unplanned FROM own, period),"
+            " each AS (SELECT cut.properties, cut.people,"
+            " (SELECT sum(extract(epoch FROM upper(one) - lower(one))) FROM unnest(cut.dry) one)"
+            "  / 60 AS minutes,"
+            " coalesce((SELECT sum(extract(epoch FROM upper(one) - lower(one)))"
+            "  FROM unnest(cut.unplanned) one) / 60, 0) AS unplanned,"
+            " (SELECT count(*) FROM unnest(cut.dry) one) AS interruptions,"
+            " (SELECT count(*) FROM unnest(cut.dry) one"
+            "  WHERE upper(one) - lower(one) >= :long) AS long_ones,"
+            " coalesce((SELECT sum(extract(epoch FROM upper(one) - lower(one)))"
+            "  FROM unnest(cut.dry) one WHERE upper(one) - lower(one) >= :long) / 60, 0)"
+            "  AS long_min"
+            " FROM cut WHERE NOT isempty(cut.dry))"
+            " SELECT coalesce(sum(minutes), 0)::float8 AS customer_minutes,"
+            " coalesce(sum(unplanned), 0)::float8 AS customer_minutes_unplanned,"
+            " coalesce(sum(minutes * properties), 0)::float8 AS property_minutes,"
+            " coalesce(sum(unplanned * properties), 0)::float8 AS property_minutes_unplanned,"
+            " CASE WHEN bool_or(people IS NULL) THEN NULL"
+            "  ELSE coalesce(sum(minutes * people), 0)::float8 END AS people_minutes,"
+            " count(*) AS customers, coalesce(sum(properties), 0) AS properties,"
+            " coalesce(sum(interruptions * properties), 0)::bigint AS interruptions,"
+            " coalesce(sum(long_ones * properties), 0)::bigint AS interruptions_long,"
+            " coalesce(sum(long_min * properties), 0)::float8 AS property_minutes_long FROM each"
+        ),
+        {"since": since, "until": until, "long": dt.timedelta(hours=LONG_H)},
+    ).one()
+    return MinutesLost(**row._mapping)  # noqa: SLF001 - its public name
+
+
+def fetch_place_of_pipe(
+    session: Session, pipe_key: int, at_m: float | None
+) -> tuple[float, float] | None:
+    """Find where on the map a place on a pipe is; the middle where no metre is given."""
+    row = session.execute(
+        text(
+            "SELECT ST_X(point), ST_Y(point) FROM (SELECT ST_LineInterpolatePoint(geometry,"
+            " CASE WHEN length_m > 0 THEN least(1, greatest(0,"
+            " coalesce(:at_m / length_m, 0.5))) ELSE 0 END) AS point"
+            " FROM pipe WHERE key = :key) AS found"
+        ),
+        {"key": pipe_key, "at_m": at_m},
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def _fresh(query: Any) -> Any:  # noqa: ANN401 - any select of rows
+    """Read rows as they are in the database, whatever this session has read before."""
+    return query.execution_options(populate_existing=True)
+
+
+def _as(kind: type[Record], row: object) -> Record:
+    return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})  # type: ignore[arg-type]
