@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 BEAT_S = 5.0
 PACE_S = 0.05
 """Events are told in bundles, at most one in so long: five hundred threads wake for each."""
+WAIT_S = 0.5
+"""So often it is looked whether all must end; a commit is heard of at once all the same."""
 RETRY_S = 0.25
 PAGE = 500
 LONGEST_QUEUE = 200
@@ -295,8 +297,10 @@ class Live:
             if time.monotonic() >= beat_at_s:
                 beat_at_s = time.monotonic() + BEAT_S
                 self._tell_everybody(heartbeat(self.position))
-            if feed.wait(max(0.0, beat_at_s - time.monotonic())):
-                self.is_over.wait(PACE_S)
+            while not self.is_over.is_set() and time.monotonic() < beat_at_s:
+                if feed.wait(min(WAIT_S, beat_at_s - time.monotonic())):
+                    self.is_over.wait(PACE_S)
+                    break
 
     def _tell_news(self, feed: Feed) -> None:
         while told := feed.after(self.position, PAGE):

@@ -24,6 +24,10 @@ MOST_OPERATIONS = 200
 LONGEST_REQUEST_BYTES = 2 * 2**20
 LONGEST_BODY_BYTES = 64 * 2**10
 
+NUL = r"\u0000"
+"""What JSON writes for the one letter that PostgreSQL keeps nowhere."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=100)]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]*$", max_length=60)]
 Count = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
@@ -34,24 +38,24 @@ class SentOperation(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     op_id: UUID7
-    device: Annotated[str, Field(min_length=1, max_length=100)]
+    device: Name
     sequence: Count | None = None
     subject: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]*:[^\s\x00]+$", max_length=200)]
     action: Word
     base_version: Count | None = None
     body: dict[str, Any] = {}
     occurred_at: AwareDatetime
-    by_phone_for: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    by_phone_for: Name | None = None
 
     @field_validator("body")
     @classmethod
     def fits(cls, body: dict[str, Any]) -> dict[str, Any]:
         """Refuse what is too long to keep, and what PostgreSQL cannot keep."""
-        text = json.dumps(body, ensure_ascii=False)
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
         if len(text.encode()) > LONGEST_BODY_BYTES:
             message = f"longer than {LONGEST_BODY_BYTES} bytes"
             raise ValueError(message)
-        if "\u0000" in text:
+        if NUL in text:
             message = "holds a character that no text may hold"
             raise ValueError(message)
         return body
