@@ -87,6 +87,14 @@ def end_hold(session: Session, subject: Subject, at: dt.datetime) -> None:
     queries.update_dues(session, subject)
 
 
+def excuse(
+    session: Session, subject: Subject, from_at: dt.datetime, until: dt.datetime, reason: str
+) -> None:
+    """Leave a span that is over out of every clock: nobody was to do anything in it."""
+    queries.insert_hold(session, subject, from_at, until, reason)
+    queries.update_hold_ended(session, subject, until)
+
+
 def read_dues(session: Session, subject: Subject) -> dict[str, dt.datetime]:
     """Give when the first running clock of each kind is due."""
     return queries.fetch_dues(session, subject)

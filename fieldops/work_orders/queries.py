@@ -1,0 +1,295 @@
+"""SQL of work orders."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.orm import aliased
+
+from fieldops.crews.models import CrewRow
+from fieldops.incidents.models import IncidentRow
+from fieldops.network.models import Pipe
+from fieldops.work_orders.models import HandOver, WorkOrderRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy import Select
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder:
+    """
+    A job as it stands.
+
+    `customers_out` and `critical_out` are None while nobody knows; `data` is what the steps
+    asked for: cause, material, photos and so on.
+    """
+
+    key: int
+    id: str
+    incident_key: int | None
+    incident_id: str | None
+    outage_key: int | None
+    kind: str
+    severity: str
+    task: str | None
+    state: str
+    state_since: dt.datetime
+    is_open: bool
+    is_crew_busy: bool
+    is_on_hold: bool
+    held_from: str | None
+    hold_reason: str | None
+    resume_by: dt.datetime | None
+    crew_key: int | None
+    crew_id: str | None
+    crew_name: str | None
+    second_crew_key: int | None
+    second_crew_id: str | None
+    crews_needed: int
+    skills: tuple[str, ...]
+    lon: float
+    lat: float
+    address: str | None
+    area_class: str | None
+    pipe_key: int | None
+    pipe_id: str | None
+    at_m: float | None
+    diameter_mm: float | None
+    needs_excavation: bool
+    customers_out: int | None
+    critical_out: int | None
+    weight_floor: float
+    expected_work_min: float
+    release_at: dt.datetime
+    due_at: dt.datetime | None
+    arrive_due_at: dt.datetime | None
+    after_order_key: int | None
+    after_order_id: str | None
+    reported_at: dt.datetime
+    opened_at: dt.datetime
+    opened_by: str
+    triaged_at: dt.datetime | None
+    assigned_at: dt.datetime | None
+    accepted_at: dt.datetime | None
+    departed_at: dt.datetime | None
+    arrived_at: dt.datetime | None
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    restored_at: dt.datetime | None
+    verified_at: dt.datetime | None
+    closed_at: dt.datetime | None
+    is_pinned: bool
+    pin_reason: str | None
+    process_version: int
+    data: Mapping[str, Any]
+    is_drill: bool
+    version: int
+    changed_in: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which orders somebody wants to see; None and empty mean any."""
+
+    is_open: bool | None = True
+    states: Collection[str] = ()
+    kinds: Collection[str] = ()
+    severities: Collection[str] = ()
+    crew_keys: Collection[int] | None = None
+    incident_key: int | None = None
+    is_overdue_at: dt.datetime | None = None
+    words: str = ""
+    limit: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTimeRight:
+    """How often what somebody handed over was right the first time."""
+
+    name: str
+    handed_over: int
+    sent_back: int
+
+    @property
+    def rate(self) -> float:
+        """Give the share that was not sent back."""
+        return 1 - self.sent_back / self.handed_over
+
+
+CREW, SECOND, BEFORE = aliased(CrewRow), aliased(CrewRow), aliased(WorkOrderRow)
+COLUMNS = {column.name for column in WorkOrderRow.__table__.columns}
+OWN = [field.name for field in fields(WorkOrder) if field.name in COLUMNS]
+
+
+def _select() -> Select[Any]:
+    return (
+        select(
+            *(getattr(WorkOrderRow, name) for name in OWN),
+            IncidentRow.id.label("incident_id"),
+            CREW.id.label("crew_id"),
+            CREW.name.label("crew_name"),
+            SECOND.id.label("second_crew_id"),
+            Pipe.id.label("pipe_id"),
+            BEFORE.id.label("after_order_id"),
+        )
+        .outerjoin(IncidentRow, IncidentRow.key == WorkOrderRow.incident_key)
+        .outerjoin(CREW, CREW.key == WorkOrderRow.crew_key)
+        .outerjoin(SECOND, SECOND.key == WorkOrderRow.second_crew_key)
+        .outerjoin(BEFORE, BEFORE.key == WorkOrderRow.after_order_key)
+        .outerjoin(Pipe, Pipe.key == WorkOrderRow.pipe_key)
+    )
+
+
+def _as_order(row: Mapping[Any, Any]) -> WorkOrder:
+    values: dict[str, Any] = {
+        name: value.astimezone(dt.UTC) if isinstance(value, dt.datetime) else value
+        for name, value in row.items()
+    }
+    return WorkOrder(**{**values, "skills": tuple(row["skills"])})
+
+
+def fetch_order(session: Session, order_id: str) -> WorkOrder | None:
+    """Read one order."""
+    row = session.execute(_select().where(WorkOrderRow.id == order_id)).mappings().first()
+    return _as_order(row) if row is not None else None
+
+
+def lock_order(session: Session, order_id: str) -> WorkOrder | None:
+    """Read one order and hold its row until the transaction ends."""
+    # First the lock: what is read with it may be older than what the wait was for.
+    locked = select(WorkOrderRow.key).where(WorkOrderRow.id == order_id).with_for_update()
+    if session.execute(locked).first() is None:
+        return None
+    return fetch_order(session, order_id)
+
+
+def fetch_orders(session: Session, wanted: Filter) -> list[WorkOrder]:
+    """Read orders, the oldest open ones first, closed ones by when they were closed."""
+    query = _select()
+    if wanted.is_open is not None:
+        query = query.where(WorkOrderRow.is_open.is_(wanted.is_open))
+    for column, values in (
+        (WorkOrderRow.state, wanted.states),
+        (WorkOrderRow.kind, wanted.kinds),
+        (WorkOrderRow.severity, wanted.severities),
+    ):
+        if values:
+            query = query.where(column.in_(values))
+    if wanted.crew_keys is not None:
+        keys = list(wanted.crew_keys)
+        query = query.where(
+            or_(WorkOrderRow.crew_key.in_(keys), WorkOrderRow.second_crew_key.in_(keys))
+        )
+    if wanted.incident_key is not None:
+        query = query.where(WorkOrderRow.incident_key == wanted.incident_key)
+    if wanted.is_overdue_at is not None:
+        now = wanted.is_overdue_at
+        query = query.where(
+            or_(
+                WorkOrderRow.due_at < now,
+                WorkOrderRow.arrive_due_at < now,
+                WorkOrderRow.resume_by < now,
+            )
+        )
+    if wanted.words:
+        like = f"%{wanted.words}%"
+        query = query.where(
+            or_(
+                WorkOrderRow.id == wanted.words.upper(),
+                WorkOrderRow.address.ilike(like),
+                WorkOrderRow.task.ilike(like),
+            )
+        )
+    query = query.order_by(WorkOrderRow.closed_at.desc(), WorkOrderRow.key).limit(wanted.limit)
+    return [_as_order(row) for row in session.execute(query).mappings()]
+
+
+def insert_order(session: Session, **values: object) -> str:
+    """Add an order and give its id."""
+    return session.execute(
+        insert(WorkOrderRow).values(**values).returning(WorkOrderRow.id)
+    ).scalar_one()
+
+
+def update_order(session: Session, key: int, **values: object) -> None:
+    """Change an order."""
+    session.execute(update(WorkOrderRow).where(WorkOrderRow.key == key).values(**values))
+
+
+def fetch_busy(session: Session, crew_keys: Sequence[int], but: int) -> WorkOrder | None:
+    """Read another order that one of these crews is at work on, if there is one."""
+    row = (
+        session.execute(
+            _select()
+            .where(WorkOrderRow.is_crew_busy, WorkOrderRow.key != but)
+            .where(
+                or_(
+                    WorkOrderRow.crew_key.in_(crew_keys),
+                    WorkOrderRow.second_crew_key.in_(crew_keys),
+                )
+            )
+            .limit(1)
+        )
+        .mappings()
+        .first()
+    )
+    return _as_order(row) if row is not None else None
+
+
+def is_done(session: Session, key: int) -> bool:
+    """Tell whether an order's work is done, or will never be."""
+    query = select(
+        or_(WorkOrderRow.finished_at.is_not(None), WorkOrderRow.is_open.is_(False))
+    ).where(WorkOrderRow.key == key)
+    return bool(session.execute(query).scalar_one())
+
+
+def lock_open_of_incident(session: Session, incident_key: int) -> list[str]:
+    """Name the open orders of an incident and hold their rows."""
+    query = (
+        select(WorkOrderRow.id)
+        .where(WorkOrderRow.incident_key == incident_key, WorkOrderRow.is_open)
+        .order_by(WorkOrderRow.key)
+        .with_for_update()
+    )
+    return list(session.scalars(query))
+
+
+def insert_hand_over(session: Session, **values: object) -> None:
+    """Note what one stage gives to the next."""
+    session.execute(insert(HandOver).values(**values))
+
+
+def update_sent_back(
+    session: Session, order_key: int, *, at: dt.datetime, by: str, reason: str
+) -> None:
+    """Note that the last thing handed over was not right."""
+    last = (
+        select(func.max(HandOver.key))
+        .where(HandOver.order_key == order_key, HandOver.sent_back_at.is_(None))
+        .scalar_subquery()
+    )
+    session.execute(
+        update(HandOver)
+        .where(HandOver.key == last)
+        .values(sent_back_at=at, sent_back_by=by, reason=reason)
+    )
+
+
+def fetch_first_time_right(
+    session: Session, since: dt.datetime, until: dt.datetime
+) -> list[FirstTimeRight]:
+    """Count for each sender what was handed over, and what of it was sent back."""
+    rows = session.execute(
+        select(HandOver.person_name, func.count(), func.count(HandOver.sent_back_at))
+        .where(HandOver.at >= since, HandOver.at < until)
+        .group_by(HandOver.person_name)
+        .order_by(HandOver.person_name)
+    )
+    return [FirstTimeRight(*row) for row in rows]

@@ -1,0 +1,148 @@
+"""Crews, people and orders for tests."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fieldops.crews.models import CrewMember, CrewRow
+from fieldops.events.service import Actor, Operation, Outcome
+from fieldops.work_orders.service import OrderDraft, WorkOrder, apply_operation, open_order
+from tests.people import make_person
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+NOW = dt.datetime(2026, 3, 4, 5, 0, tzinfo=dt.UTC)
+NUMBERS = itertools.count(1)
+HASH = "0f" * 32
+
+BODIES: dict[str, dict[str, Any]] = {
+    "decline": {"reason": "泵坏了"},
+    "withdraw": {"reason": "改派"},
+    "start": {"safety_briefing": True},
+    "enter_chamber": {
+        "oxygen_percent": 20.8,
+        "explosive_percent_lel": 0,
+        "hydrogen_sulphide_ppm": 0,
+        "carbon_monoxide_ppm": 2,
+        "ventilated": True,
+        "second_person": "李雷",
+    },
+    "dig": {"owners_asked": ["gas", "power", "telecom"], "road_permit": "占道 2026-17"},
+    "hold": {"reason": "等材料", "resume_by": (NOW + dt.timedelta(days=1)).isoformat()},
+    "finish": {
+        "cause": "corrosion",
+        "repair": "哈夫节",
+        "material": "DN200 哈夫节 1 只",
+        "photo_before_backfill": HASH,
+        "photo_after": HASH,
+        "result": "已关阀",
+    },
+    "restore": {
+        "supply_back_at": NOW.isoformat(),
+        "flushed": True,
+        "sample_point": "12 号楼前消火栓",
+        "turbidity_ntu": 0.4,
+        "chlorine_mg_l": 0.3,
+    },
+    "close": {"work_report": "完成"},
+    "send_back": {"reason": "照片不清"},
+    "cancel": {"reason": "重复"},
+    "reopen": {"reason": "又漏了"},
+    "note": {"text": "路窄"},
+}
+"""What each step needs."""
+
+CREWS_STEPS = ("accept", "depart", "arrive", "start", "finish", "restore")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Somebody for each part."""
+
+    dispatcher: Actor
+    manager: Actor
+    crew: Actor
+    other_crew: Actor
+    crew_id: str
+    other_crew_id: str
+
+
+def make_crew(session: Session, contractor: str | None = None) -> tuple[str, Actor]:
+    """Add a crew of one and give its id, and its member."""
+    crew_id = f"T-{next(NUMBERS)}"
+    crew = CrewRow(id=crew_id, name=f"{crew_id} 班", contractor=contractor)
+    session.add(crew)
+    session.flush()
+    person_id = make_person(session, "crew")
+    session.add(CrewMember(crew_key=crew.key, person_id=person_id, name="王芳"))
+    session.flush()
+    return crew_id, Actor(name="王芳", person_id=person_id, roles=frozenset({"crew"}))
+
+
+def make_actor(session: Session, *roles: str, name: str = "赵敏") -> Actor:
+    """Add a person and give it as somebody who acts."""
+    return Actor(name=name, person_id=make_person(session, *roles), roles=frozenset(roles))
+
+
+def make_cast(session: Session) -> Cast:
+    """Add somebody for each part."""
+    crew_id, crew = make_crew(session)
+    other_id, other = make_crew(session)
+    return Cast(
+        dispatcher=make_actor(session, "dispatcher"),
+        manager=make_actor(session, "manager", name="钱经理"),
+        crew=crew,
+        other_crew=other,
+        crew_id=crew_id,
+        other_crew_id=other_id,
+    )
+
+
+def make_order(session: Session, now: dt.datetime = NOW, **values: object) -> WorkOrder:
+    """Open an order, a repair of a burst unless said otherwise."""
+    draft: dict[str, Any] = {"kind": "repair", "severity": "burst", "lon": 118.8, "lat": 32.0}
+    actor = make_actor(session, "dispatcher")
+    return open_order(session, OrderDraft(**{**draft, **values}), actor, now)
+
+
+def act(
+    session: Session,
+    order: WorkOrder | str,
+    action: str,
+    actor: Actor,
+    now: dt.datetime = NOW,
+    **more: Any,  # noqa: ANN401 - any field of an operation
+) -> Outcome:
+    """Do a step with what it needs, unless `body` says otherwise."""
+    order_id = order if isinstance(order, str) else order.id
+    more.setdefault("body", BODIES.get(action, {}))
+    operation = Operation(subject_kind="work_order", subject_id=order_id, action=action, **more)
+    return apply_operation(session, operation, actor, now)
+
+
+def lead_to(session: Session, order: WorkOrder, cast: Cast, state: str) -> None:
+    """Take an order by legal steps to a state."""
+    path = {
+        "triaged": ["triage"],
+        "assigned": ["triage", "assign"],
+        "accepted": ["triage", "assign", "accept"],
+        "en_route": ["triage", "assign", "accept", "depart"],
+        "on_site": ["triage", "assign", "accept", "depart", "arrive"],
+        "working": ["triage", "assign", *CREWS_STEPS[:4]],
+        "on_hold": ["triage", "assign", *CREWS_STEPS[:4], "hold"],
+        "work_done": ["triage", "assign", *CREWS_STEPS[:5]],
+        "restored": ["triage", "assign", *CREWS_STEPS],
+        "verified": ["triage", "assign", *CREWS_STEPS, "verify"],
+        "closed": ["triage", "assign", *CREWS_STEPS, "verify", "close"],
+        "cancelled": ["cancel"],
+        "new": [],
+    }
+    for action in path[state]:
+        body = {"crew": cast.crew_id} if action == "assign" else BODIES.get(action, {})
+        actor = cast.crew if action in (*CREWS_STEPS, "hold") else cast.dispatcher
+        outcome = act(session, order, action, actor, body=body)
+        assert outcome.status == "applied", (action, outcome)
