@@ -33,7 +33,7 @@ def test_weighted_hours_are_the_sum_over_the_minutes(
     st.sets(st.integers(1, 7)),
     st.integers(1, 7),
 )
-def test_a_window_is_touched_if_any_hour_of_the_work_lies_in_it(  # noqa: PLR0913
+def test_a_window_is_touched_if_any_hour_of_the_work_lies_in_it(
     start: int, length: int, begins: int, ends: int, weekdays: set[int], first: int
 ) -> None:
     """Hour by hour; a window over midnight belongs to the day on which it begins."""
