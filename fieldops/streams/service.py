@@ -73,7 +73,7 @@ def find_crews_of(
     return found
 
 
-CREW_FIELDS = frozenset({"crew", "second_crew", "from_crew", "crew_before", "second_crew_before"})
+CREW_FIELDS = frozenset({"crew", "second_crew", "from_crew", "crew_before", "of_crew"})
 
 
 def choose_heard(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -78,7 +79,8 @@ def carry_out(
         return answered.result
     actor = Actor.of(person, by_phone_for=by_phone_for, device=operation.device)
     outcome = _attempt(session, operation, actor, now)
-    if outcome.status == "illegal" and not outcome.is_kept_as_fact:
+    if outcome.status == "illegal" and outcome.state and not outcome.is_kept_as_fact:
+        # Only where something has a state can one be too late for it.
         outcome = _keep_as_fact(session, operation, actor, outcome, now)
     result = _as_result(outcome, now)
     events.insert_answer(
@@ -142,22 +144,15 @@ def _keep_as_fact(
         op_id=operation.op_id,
         body={
             "id": operation.subject_id,
+            "state": outcome.state,
+            "version": outcome.version,
             "action": operation.action,
-            "wanted": dict(operation.body),
+            "body": dict(operation.body),
             "message": outcome.message,
             "params": _plain(outcome.params),
         },
     )
-    return Outcome(
-        status=outcome.status,
-        version=outcome.version,
-        state=outcome.state,
-        message=outcome.message,
-        params=outcome.params,
-        missing=outcome.missing,
-        conflicts=outcome.conflicts,
-        is_kept_as_fact=True,
-    )
+    return replace(outcome, is_kept_as_fact=True)
 
 
 def _as_result(outcome: Outcome, now: dt.datetime) -> dict[str, Any]:

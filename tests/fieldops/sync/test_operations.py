@@ -138,7 +138,7 @@ def test_what_came_too_late_is_kept_as_a_fact(
     assert event.kind == "thing.late_fact"
     assert (event.subject_key, event.op_id) == (9, wanted["op_id"])
     assert event.body["action"] == "refuse"
-    assert event.body["wanted"] == {"at": "pump"}
+    assert event.body["body"] == {"at": "pump"}
 
 
 def test_a_fault_of_ours_is_no_answer_and_the_operation_may_come_again(
