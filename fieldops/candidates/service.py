@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fieldops.candidates import queries
-from fieldops.candidates.queries import Job, Settings
+from fieldops.candidates.queries import Job, Settings, fetch_settings, update_settings
 from fieldops.crews.service import list_crews
 from fieldops.events.queries import DRAFTS, fetch_head
 from fieldops.offers.service import list_refused
@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from fieldops.crews.service import Crew
     from fieldops.stock.service import Carried
 
-__all__ = ["Job", "Picture", "Settings", "Spot", "current_picture"]
+__all__ = [
+    "Job",
+    "Picture",
+    "Settings",
+    "Spot",
+    "current_picture",
+    "fetch_settings",
+    "update_settings",
+]
 
 MANY_EVENTS = 200
 """More than this has happened: no use in asking of each whether it matters."""
@@ -153,7 +161,7 @@ def _matters(kind: str, body: dict[str, Any], spots: dict[str, Spot]) -> bool:
 
 def draw_picture(session: Session, now: dt.datetime, position: int) -> Picture:
     """Look at every crew and every open job, and decide."""
-    settings = queries.fetch_settings(session)
+    settings = fetch_settings(session)
     crews = list_crews(session, now)
     everything = queries.fetch_jobs(session)
     jobs, blocked = _jobs_for_now(everything, now)

@@ -1,14 +1,13 @@
-"""SQL of dispatch: who holds a crew, and who sent it."""
+"""SQL of dispatch: who sent a crew."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from fieldops.events.models import EventRow
-from fieldops.work_orders.models import WorkOrderRow
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,30 +21,6 @@ class LastAct:
 
     person_name: str
     at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class BusyOrder:
-    """The order that a crew is ordered to or at."""
-
-    key: int
-    id: str
-    state: str
-    is_pinned: bool
-
-
-def fetch_busy_order(session: Session, crew_key: int, except_key: int) -> BusyOrder | None:
-    """Read the order that keeps a crew, leaving one order out of sight."""
-    row = session.execute(
-        select(WorkOrderRow.key, WorkOrderRow.id, WorkOrderRow.state, WorkOrderRow.is_pinned)
-        .where(
-            WorkOrderRow.is_crew_busy,
-            WorkOrderRow.key != except_key,
-            or_(WorkOrderRow.crew_key == crew_key, WorkOrderRow.second_crew_key == crew_key),
-        )
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else BusyOrder(*row)
 
 
 def fetch_last_act(session: Session, order_key: int) -> LastAct | None:

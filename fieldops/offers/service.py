@@ -30,6 +30,8 @@ ENDS = {
     "work_order.departed": "accepted",
     "work_order.arrived": "accepted",
     "work_order.declined": "declined",
+    "work_order.withdrawn": "withdrawn",
+    "work_order.held": "withdrawn",
     "work_order.cancelled": "withdrawn",
 }
 """What an open offer becomes when its order goes on."""
