@@ -26,7 +26,7 @@ class SearchText(Base):
     id: Mapped[str] = mapped_column(Text)
     label: Mapped[str] = mapped_column(Text(collation="C"), index=True)
     words: Mapped[str] = mapped_column(Text)
-    """Id and label in small letters."""
+    """Id and label in small letters, then the label in pinyin: its initials, and in full."""
     lon: Mapped[float] = mapped_column(Double)
     lat: Mapped[float] = mapped_column(Double)
 

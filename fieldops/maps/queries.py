@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import text
@@ -325,7 +326,11 @@ def find_ids(session: Session, typed: str, most: int) -> list[Found]:
 
 
 def find_words(session: Session, typed: str, most: int) -> list[Found]:
-    """Find what has these letters anywhere in its id, address or name."""
+    """Find what has these letters anywhere in its id, address or name, or in how it is spelt."""
+    if len(typed) == 2 and typed.isascii() and typed.isalpha():
+        # The blank before it is the third letter that the index wants.
+        values = {"pattern": f"% {typed.lower()}%", "most": most}
+        return [Found(*row) for row in session.execute(FIND_PARTS, values)]
     if len(typed) < LEAST_OF_TRIGRAMS:
         values = {"typed": typed, "typed_end": typed + PAST_EVERY_LETTER, "most": most}
         return [Found(*row) for row in session.execute(FIND_LABELS, values)]
@@ -340,16 +345,20 @@ def read_searched_revision(session: Session) -> int | None:
 
 
 def write_search_texts(session: Session, geometry_revision: int) -> None:
-    """Write down anew what everything can be found by."""
+    """Write down anew what everything can be found by, in characters and as they are spelt."""
     session.execute(text("DELETE FROM search_text"))
+    _write_spellings(session)
     for kind in LABELS:
         session.execute(
             text(
                 "INSERT INTO search_text (kind, key, id, label, words, lon, lat)"  # noqa: S608 - literals
-                " SELECT kind, key, id, left(label, 300), left(lower(id || ' ' || label), 600),"
-                f" lon, lat FROM ({_points(kind)}) thing WHERE lon IS NOT NULL"
+                " SELECT kind, key, id, left(label, 300),"
+                " left(concat_ws(' ', lower(id || ' ' || label), spelt), 900), lon, lat"
+                f" FROM ({_points(kind)}) thing LEFT JOIN spelling USING (label)"
+                " WHERE lon IS NOT NULL"
             )
         )
+    session.execute(text("DROP TABLE spelling"))
     session.execute(
         text(
             "INSERT INTO search_state (geometry_revision) VALUES (:revision)"
@@ -357,6 +366,51 @@ def write_search_texts(session: Session, geometry_revision: int) -> None:
         ),
         {"revision": geometry_revision},
     )
+
+
+LABELS_AT_A_TIME = 5000
+CHINESE = re.compile("[\u4e00-\u9fff]+")
+
+
+def _write_spellings(session: Session) -> None:
+    """Spell every address and name once, in a table that lasts as long as it is needed."""
+    session.execute(text("CREATE TEMPORARY TABLE spelling (label text, spelt text)"))
+    for kind, label in LABELS.items():
+        if label == "''":
+            continue
+        rows = session.execute(
+            text(f"SELECT DISTINCT {label} AS label FROM {kind} WHERE {label} ~ '[\u4e00-\u9fff]'"),  # noqa: S608 - literals
+            execution_options={"yield_per": LABELS_AT_A_TIME},
+        )
+        for some in rows.scalars().partitions():
+            session.execute(
+                text(
+                    "INSERT INTO spelling SELECT * FROM"
+                    " unnest(CAST(:labels AS text[]), CAST(:spelt AS text[]))"
+                ),
+                {"labels": list(some), "spelt": [spell(one) for one in some]},
+            )
+    # Two kinds may have a name in common, and each thing must be found once.
+    session.execute(
+        text("DELETE FROM spelling a USING spelling b WHERE a.label = b.label AND a.ctid > b.ctid")
+    )
+    session.execute(text("ANALYZE spelling"))
+
+
+def spell(label: str) -> str:
+    """Spell a label in pinyin: the initials, then in full."""
+    initials = CHINESE.sub(lambda run: _spell_run(run[0])[0], label)
+    full = CHINESE.sub(lambda run: _spell_run(run[0])[1], label)
+    return f"{initials} {full}".lower()
+
+
+@lru_cache(maxsize=100_000)
+def _spell_run(run: str) -> tuple[str, str]:
+    """Spell characters that stand together; streets and compounds come again and again."""
+    # Its dictionaries take a third of a second, and only the worker needs them.
+    from pypinyin import Style, lazy_pinyin  # noqa: PLC0415
+
+    return "".join(lazy_pinyin(run, style=Style.FIRST_LETTER)), "".join(lazy_pinyin(run))
 
 
 @dataclass(frozen=True, slots=True)

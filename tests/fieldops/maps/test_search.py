@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fieldops.access import Role
-from fieldops.maps.queries import write_search_texts
+from fieldops.maps.queries import spell, write_search_texts
 from fieldops.maps.service import search
 from fieldops.network.queries import read_state
 from tests.fieldops.maps.test_tiles import HERE, METRE, town
@@ -40,6 +40,20 @@ def test_addresses_and_names_are_found_by_any_part(town: Session) -> None:
     assert found(town, "溪路5") == ["C1"]
     assert found(town, "澄溪") == ["R1", "C1"]
     assert found(town, "水厂") == ["S1"]
+
+
+@pytest.mark.parametrize("typed", ["cxl", "CX", "cxl5", "chengxilu", "chengxi"])
+def test_addresses_and_names_are_found_as_they_are_spelt(town: Session, typed: str) -> None:
+    """By initials, from two letters on, and in full."""
+    write_search_texts(town, 1)
+    assert set(found(town, typed)) <= {"R1", "C1"}
+    assert "C1" in found(town, typed)
+
+
+def test_a_character_is_spelt_as_it_is_read_in_its_word() -> None:
+    """The same one may be read in two ways."""
+    assert spell("重庆路8号") == "cql8h chongqinglu8hao"
+    assert spell("Depot A") == "depot a depot a"
 
 
 def test_signs_of_the_database_mean_nothing(town: Session) -> None:
