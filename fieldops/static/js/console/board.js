@@ -16,7 +16,7 @@ import { setServerNow } from "./moments.js";
  * @property {number | null} at_m
  * @property {boolean} danger
  * @property {number} score
- * @property {{code: string, points: number, text: string}[]} score_parts
+ * @property {{code: string, points: number, params: Record<string, any>}[]} score_parts
  * @property {number | null} properties_out - null: nobody has worked it out
  * @property {number | null} people_out
  * @property {number | null} critical_out
@@ -93,14 +93,19 @@ import { setServerNow } from "./moments.js";
  * @property {string | null} phone
  */
 
+/** @typedef {{code: string, params: Record<string, any>}} Reason - in the words of the page */
+
 /**
  * @typedef {object} Suggestion
  * @property {string} order
  * @property {string} crew
+ * @property {string | null} second_crew
  * @property {number | null} eta_min
  * @property {boolean} is_straight_line
+ * @property {string | null} divert_from
  * @property {string | null} runner_up
- * @property {string[]} reasons
+ * @property {Reason[]} reasons
+ * @property {number} version
  */
 
 /**
@@ -176,7 +181,13 @@ export function makeBoard({ changed, failed }) {
     if (happening.kind !== "crew.moved") readSoon();
   }
 
-  return { read, readSoon, hear, current: () => board };
+  /** Forget what is known: it was of another log. */
+  function restart() {
+    board = null;
+    read();
+  }
+
+  return { read, hear, restart, current: () => board };
 }
 
 /**

@@ -37,16 +37,27 @@ export function makeDesk({ board, changed, outageChanged }) {
   /**
    * @param {Order} order
    * @param {string} crew
-   * @param {{isOwnChoice?: boolean, reason?: string}} [how]
+   * @param {{reason?: string}} [how]
    */
   async function assign(order, crew, { reason } = {}) {
     const before = order.crew;
+    const suggestion = board()?.suggestions.find((one) => one.order === order.id && one.crew === crew);
+    const other = suggestion?.divert_from ?? null;
     await perform({
       doing: say("assigning", { id: order.id, crew: crewName(crew) }),
       lost: say("assignment-lost"),
-      act: () => toOrder(order.id, "assign", { crew, ...(reason ? { reason } : {}) }),
-      done: () => say("assigned", { id: order.id, crew: crewName(crew) }),
-      undo: () => before ? toOrder(order.id, "assign", { crew: before }) : toOrder(order.id, "triage", {}),
+      act: () => toOrder(order.id, "assign", {
+        crew, base_version: order.version,
+        ...(suggestion?.second_crew ? { second_crew: suggestion.second_crew } : {}),
+        ...(other ? { instead_of: other } : {}),
+        ...(reason ? { reason } : {}),
+      }),
+      done: () => say("assigned", { id: order.id, crew: crewName(crew) }) + (other ? ` ${say("reason.divert", { order: other })}` : ""),
+      undo: async () => {
+        if (before) return toOrder(order.id, "assign", { crew: before, instead_of: null });
+        await toOrder(order.id, "withdraw", { reason: say("undo-reason") });
+        return other && toOrder(other, "assign", { crew });
+      },
     });
     changed();
   }

@@ -14,7 +14,7 @@
  * @typedef {object} Hands
  * @property {(thing: Thing) => void} open
  * @property {(place: {lon: number | null, lat: number | null}) => void} show
- * @property {(order: Order, crew: string, how?: {isOwnChoice?: boolean, reason?: string}) => Promise<void>} assign
+ * @property {(order: Order, crew: string, how?: {reason?: string}) => Promise<void>} assign
  * @property {(order: Order, reason?: string) => Promise<void>} hold
  * @property {(order: Order) => Promise<void>} resume
  * @property {(order: string) => void} askWhy

@@ -1,9 +1,10 @@
 /** An incident as it stands in the drawer: why it ranks where it does, and what belongs to it. */
 import { make } from "../map/elements.js";
-import { figure, knows, say } from "../map/words.js";
+import { figure, say } from "../map/words.js";
 import { ageOf, clockOf } from "./moments.js";
 import { linkTo } from "./order_view.js";
 import { placeOf, stateWord } from "./queue.js";
+import { scoreText, skillWord } from "./reasons.js";
 import { severityOf, severitySign } from "./severity.js";
 
 /** @typedef {import("./board.js").Board} Board */
@@ -35,8 +36,8 @@ export function viewIncident(incident, board, hands) {
     make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [make("dt", {}, say(`fact.${name}`)), make("dd", { "data-fact": name }, value)]),
       make("dt", {}, say("fact.age")), make("dd", {}, make("span", { "data-age": incident.opened_at }, ageOf(incident.opened_at)))),
     make("section", { "data-part": "score" }, make("h3", {}, say("score-why", { n: figure(incident.score) })),
-      incident.score_parts.length ? make("ul", { class: "plain score" }, ...incident.score_parts.map(({ code, points, text }) =>
-        make("li", { "data-code": code }, make("span", {}, text), make("strong", {}, points > 0 ? `+${figure(points)}` : figure(points)))))
+      incident.score_parts.length ? make("ul", { class: "plain score" }, ...incident.score_parts.map((part) =>
+        make("li", { "data-code": part.code }, make("span", {}, scoreText(part)), make("strong", {}, part.points > 0 ? `+${figure(part.points)}` : figure(part.points)))))
         : make("p", {}, unknown)),
     make("section", { "data-part": "outages" }, make("h3", {}, say("outages-of")),
       ...outages.map(({ id, properties_out, restored }) => make("p", {}, linkTo(id, () => hands.open({ kind: "outage", id })), " ",
@@ -66,7 +67,7 @@ export function viewCrew(crew, board, hands) {
       : crew.on_call_rank !== null ? say("on-call", { n: figure(crew.on_call_rank) }) : say("off-shift")],
     ["contractor", crew.contractor ?? null],
     ["phone", crew.phone ?? say("unknown")],
-    ["skills", crew.skills.map((skill) => knows(`skill.${skill}`) ? say(`skill.${skill}`) : skill).join(say("comma")) || say("none")],
+    ["skills", crew.skills.map(skillWord).join(say("comma")) || say("none")],
   ];
   return [
     make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => value === null ? [] : [make("dt", {}, say(`fact.${name}`)), make("dd", { "data-fact": String(name) }, String(value))]),

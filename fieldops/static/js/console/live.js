@@ -12,6 +12,7 @@
  * @property {(isResumed: boolean) => void} opened
  * @property {() => void} alive - something came, were it a heartbeat
  * @property {(status: number) => void} lost - 0: no connection
+ * @property {(position: number) => void} restarted - the log is another one, or shorter than known
  */
 
 const URL_OF_STREAM = "/api/v1/events/stream";
@@ -47,7 +48,8 @@ export async function follow(after, listener) {
         await readAll(response.body, giveUp, (message) => {
           listener.alive();
           if (message.id) position = Math.max(position, Number(message.id));
-          if (message.data) tell(message, listener);
+          if (message.event === "reset") listener.restarted(position = Number(JSON.parse(message.data).position));
+          else if (message.data) tell(message, listener);
         });
       } else {
         retryAfterMs = 1000 * Number(response.headers.get("Retry-After") ?? 0);

@@ -1,33 +1,39 @@
 /** A work order as it stands in the drawer: its clocks, who should go, and why. */
 import { make } from "../map/elements.js";
-import { figure, knows, say } from "../map/words.js";
+import { figure, say } from "../map/words.js";
 import { ageOf, clockOf, standOf } from "./moments.js";
 import { limitOf, placeOf, stateWord } from "./queue.js";
+import { reasonText, skillWord } from "./reasons.js";
 import { severitySign } from "./severity.js";
 
 /** @typedef {import("./board.js").Board} Board */
 /** @typedef {import("./board.js").Order} Order */
+/** @typedef {import("./board.js").Reason} Reason */
 /** @typedef {import("./hands.js").Hands} Hands */
 
 /**
+ * A crew for an order, as the matrix that decided has it.
  * @typedef {object} Candidate
- * @property {string} crew
+ * @property {string} crew_id
  * @property {string} crew_name
- * @property {number | null} travel_min - null: there is no way, or nobody knows where the crew is
- * @property {boolean} is_straight_line
- * @property {boolean} is_position_stale
- * @property {boolean} is_fit
- * @property {string[]} reasons - why it does not fit, or what speaks for it, in the person's language
- * @property {number | null} slack_min
- * @property {number | null} diversion_min
- * @property {number | null} cost
- * @property {number | null} rank
- * @property {string | null} diverted_from
+ * @property {string | null} contractor
+ * @property {number} rank
  * @property {boolean} is_chosen
- * @property {boolean} is_runner_up
+ * @property {boolean} can_go
+ * @property {number | null} travel_min - null: no way, or nobody knows where the crew is
+ * @property {number | null} eta_min
+ * @property {boolean} is_straight_line
+ * @property {number} weight
+ * @property {number | null} slack_min
+ * @property {number} diversion_min
+ * @property {number | null} cost
+ * @property {string} place
+ * @property {string | null} position_at
+ * @property {string[] | null} carries
+ * @property {Reason[]} against
  */
 
-/** @typedef {{weight: number | null, weight_text: string, is_straight_line: boolean, candidates: Candidate[]}} Why */
+/** @typedef {{candidates: Candidate[]}} Why */
 
 /**
  * @param {Order} order
@@ -41,7 +47,7 @@ export function viewOrder(order, board, why, hands) {
     make("p", { class: "lead" }, severitySign(order.severity), " ", placeOf(order)),
     facts(order, board, hands),
     steps(order, board, hands),
-    whyThisCrew(order, why, hands),
+    whyThisCrew(order, board, why, hands),
   ];
 }
 
@@ -67,7 +73,7 @@ function facts(order, board, hands) {
       limit?.[0] === name ? make("span", { class: "stand", "data-due": at, "data-stand": standOf(at).state }, standOf(at).text) : ""].map(asNode)])] : []),
     ["out", [order.customers_out === null ? say("unknown") : figure(order.customers_out)
       + (order.critical_out ? ` · ${say("critical-n", { n: figure(order.critical_out) })}` : "")]],
-    ["skills", [order.skills.length ? order.skills.map((skill) => knows(`skill.${skill}`) ? say(`skill.${skill}`) : skill).join(say("comma")) : say("none-needed")]],
+    ["skills", [order.skills.length ? order.skills.map(skillWord).join(say("comma")) : say("none-needed")]],
     ...(order.crews_needed > 1 ? [/** @type {[string, string[]]} */ (["crews-needed", [figure(order.crews_needed)]])] : []),
     ...(order.after_order ? [/** @type {[string, Node[]]} */ (["after", [linkTo(order.after_order, () => hands.open({ kind: "order", id: order.after_order ?? "" }))]])] : []),
     ...(order.incident ? [/** @type {[string, Node[]]} */ (["incident", [linkTo(order.incident, () => hands.open({ kind: "incident", id: order.incident ?? "" }))]])] : []),
@@ -107,47 +113,55 @@ function steps(order, board, hands) {
 
 /**
  * @param {Order} order
+ * @param {Board} board
  * @param {Why | "loading" | {problem: string}} why
  * @param {Hands} hands
  */
-function whyThisCrew(order, why, hands) {
+function whyThisCrew(order, board, why, hands) {
   const title = make("h3", {}, say("why-this-crew"));
   if (why === "loading") return make("section", { "data-part": "why", "data-state": "loading" }, title, make("p", { class: "quiet", role: "status" }, say("working-out")));
   if ("problem" in why) {
     return make("section", { "data-part": "why", "data-state": "failed" }, title, make("p", { class: "loud-line", role: "alert" }, why.problem),
       make("button", { type: "button", "data-focus": "why again", click: () => hands.askWhy(order.id) }, say("try-again")));
   }
+  const { candidates } = why;
+  const suggestion = board.suggestions.find((one) => one.order === order.id);
+  const isStraight = candidates.length > 0 && candidates.every(({ is_straight_line }) => is_straight_line);
   return make("section", { "data-part": "why", "data-state": "shown" }, title,
-    why.weight !== null && make("p", { class: "quiet" }, say("weight", { n: figure(Math.round(why.weight)) }), " ", why.weight_text),
-    why.is_straight_line && make("p", { class: "straight" }, say("straight-line-why")),
-    why.candidates.length === 0 ? make("p", {}, say("no-candidates"))
-      : make("ol", { class: "candidates" }, ...why.candidates.map((one) => candidateRow(order, one, hands))));
+    suggestion !== undefined && make("ul", { class: "reasons" }, ...suggestion.reasons.map((reason) => make("li", { "data-code": reason.code }, reasonText(reason)))),
+    candidates.length > 0 && make("p", { class: "quiet" }, say("weight", { n: figure(Math.round(candidates[0].weight)) })),
+    isStraight && make("p", { class: "straight" }, say("straight-line-why")),
+    candidates.length === 0 ? make("p", {}, say("no-candidates"))
+      : make("ol", { class: "candidates" }, ...candidates.map((one) => candidateRow(order, one, suggestion?.runner_up === one.crew_id, isStraight, hands))));
 }
 
 /**
  * @param {Order} order
  * @param {Candidate} one
+ * @param {boolean} isRunnerUp
+ * @param {boolean} isAllStraight
  * @param {Hands} hands
  */
-function candidateRow(order, one, hands) {
-  const minutes = (/** @type {number | null} */ n, word = "unknown") => n === null ? say(word) : say("minutes", { n: figure(Math.round(n)) });
-  const isThis = order.crew === one.crew;
-  return make("li", { "data-crew": one.crew, "data-fit": String(one.is_fit), ...(one.is_chosen ? { "data-chosen": "true" } : {}) },
+function candidateRow(order, one, isRunnerUp, isAllStraight, hands) {
+  const minutes = (/** @type {number} */ n) => say("minutes", { n: figure(Math.round(n)) });
+  const isThis = order.crew === one.crew_id || order.second_crew === one.crew_id;
+  const against = one.against.filter(({ code }) => code !== "straight_line" || !isAllStraight);
+  return make("li", { "data-crew": one.crew_id, "data-fit": String(one.can_go), ...(one.is_chosen ? { "data-chosen": "true" } : {}) },
     make("div", { class: "line" },
-      linkTo(`${one.crew} ${one.crew_name}`, () => hands.open({ kind: "crew", id: one.crew })),
-      one.is_chosen && make("span", { class: "tag chosen" }, say("suggested-tag")),
-      one.is_runner_up && make("span", { class: "tag" }, say("runner-up")),
-      isThis && make("span", { class: "tag chosen" }, say("goes")),
+      linkTo(`${one.crew_id} ${one.crew_name}`, () => hands.open({ kind: "crew", id: one.crew_id })),
+      one.is_chosen && make("span", { class: "tag chosen" }, say(isThis ? "goes" : "suggested-tag")),
+      isRunnerUp && make("span", { class: "tag" }, say("runner-up")),
+      isThis && !one.is_chosen && make("span", { class: "tag chosen" }, say("goes")),
       make("span", { class: "travel" }, one.travel_min === null ? say("no-way") : minutes(one.travel_min))),
     make("dl", { class: "numbers" },
-      ...pair("slack", one.slack_min === null ? say("unknown") : one.slack_min < 0 ? say("overdue-by", { span: minutes(-one.slack_min) }) : minutes(one.slack_min)),
-      ...(one.diversion_min ? pair("diversion", `${minutes(one.diversion_min)}${one.diverted_from ? ` (${one.diverted_from})` : ""}`) : []),
-      ...(one.cost === null ? [] : pair("cost", figure(Math.round(one.cost))))),
-    one.is_position_stale && make("p", { class: "quiet warning" }, say("position-stale")),
-    one.is_straight_line && make("p", { class: "quiet" }, say("straight-line")),
-    one.reasons.length > 0 && make("p", { class: one.is_fit ? "quiet" : "quiet warning" }, one.reasons.join(say("comma"))),
-    !isThis && make("button", { type: "button", class: "quiet", "data-focus": `assign ${one.crew}`, click: () => hands.assign(order, one.crew, { isOwnChoice: !one.is_chosen }) },
-      say(order.crew ? "reassign-to" : "assign-to", { crew: one.crew })));
+      ...(one.slack_min === null ? [] : pair("slack", one.slack_min < 0 ? say("overdue-by", { span: minutes(-one.slack_min) }) : minutes(one.slack_min))),
+      ...(one.diversion_min ? pair("diversion", minutes(one.diversion_min)) : []),
+      ...(one.cost === null ? [] : pair("cost", figure(Math.round(one.cost)))),
+      ...(one.carries?.length ? pair("carries", one.carries.join(say("comma"))) : [])),
+    make("div", { class: "line" },
+      make("span", { class: one.can_go ? "against quiet" : "against quiet warning" }, against.map(reasonText).join(say("comma"))),
+      !isThis && make("button", { type: "button", class: "quiet", "data-focus": `assign ${one.crew_id}`, click: () => hands.assign(order, one.crew_id) },
+        say(order.crew ? "reassign-to" : "assign-to", { crew: one.crew_id }))));
 }
 
 /**

@@ -363,4 +363,5 @@ board.read().then(() => follow(board.current()?.position ?? 0, {
     board.hear(happening);
   },
   lost: status.lost,
+  restarted: board.restart,
 }));

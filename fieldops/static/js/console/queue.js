@@ -160,7 +160,8 @@ function incidentRow(group) {
       make("div", { class: "line" }, severitySign(group.severity),
         make("strong", { class: "what" }, placeOf(incident)), outBadge(out)),
       make("div", { class: "line quiet" },
-        make("span", {}, incident.id), make("span", {}, say(`incident.${incident.kind}`)),
+        make("span", {}, incident.id),
+        incident.kind !== group.severity && make("span", {}, say(`incident.${incident.kind}`)),
         make("span", { "data-age": incident.opened_at }, ageOf(incident.opened_at)),
         make("span", {}, say("score", { n: figure(incident.score) })),
         (incident.critical_out ?? 0) > 0 && make("span", { class: "critical-count" }, say("critical-n", { n: figure(incident.critical_out ?? 0) })),
@@ -225,9 +226,10 @@ function crewWords(order, crewName, suggestion, proposedName) {
   } else if (suggestion) {
     const eta = suggestion.eta_min === null ? say("no-way") : say("minutes", { n: Math.round(suggestion.eta_min) });
     words.push(make("span", { class: "suggestion" }, say("suggested", { crew: proposedName ? `${suggestion.crew} ${proposedName}` : suggestion.crew, eta })),
+      suggestion.divert_from !== null && make("span", { class: "tag" }, say("reason.divert", { order: suggestion.divert_from })),
       suggestion.is_straight_line && make("span", { class: "tag" }, say("straight-line")),
       make("kbd", { "aria-hidden": "true" }, "a"));
   } else if (order.after_order) words.push(make("span", {}, say("after", { id: order.after_order })));
-  else words.push(make("span", {}, say("no-suggestion")));
+  else if (!order.is_on_hold) words.push(make("span", {}, say("no-suggestion")));
   return words;
 }

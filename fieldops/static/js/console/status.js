@@ -23,6 +23,7 @@ export function makeStatus() {
     const line = find("live");
     line.dataset.live = isStale ? "stale" : state;
     const text = state === "connecting" ? say("connecting")
+      : state !== "live" && !isStale ? say("live-lost")
       : isStale ? say("live-stale", { age: secondsText(silentMs / 1000) })
         : age ? say("live-age", { age }) : say("live-none");
     if (line.textContent !== text) line.textContent = text;

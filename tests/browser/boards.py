@@ -1,0 +1,129 @@
+"""A board as the server would tell it, for tests of the console's own behaviour."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page, Route
+
+NOW = dt.datetime.now(dt.UTC)
+
+
+def at(minutes: float) -> str:
+    """Give a moment so many minutes from now."""
+    return (NOW + dt.timedelta(minutes=minutes)).isoformat()
+
+
+def incident(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - as JSON has it
+    """Make an incident."""
+    return {
+        "id": f"I-{number}", "kind": "burst", "status": "open", "is_planned": False,
+        "is_drill": False, "lon": 112.1397, "lat": 32.0421, "address": "长江路 18 号",
+        "pipe": "P160", "at_m": 30.0, "danger": False, "score": 61,
+        "score_parts": [
+            {"code": "properties", "points": 43, "text": "停水 172 户"},
+            {"code": "critical", "points": 18, "text": "重点用户 1"},
+        ],
+        "properties_out": 172, "people_out": None, "critical_out": 1, "hydrants_dry": 0,
+        "opened_at": at(-12), "version": 3,
+    } | facts  # fmt: skip
+
+
+def order(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Make a work order."""
+    return {
+        "id": f"W-{number}", "incident": None, "outage": None, "kind": "make_safe",
+        "severity": "burst", "state": "triaged", "is_on_hold": False, "hold_reason": None,
+        "resume_by": None, "crew": None, "second_crew": None, "crews_needed": 1,
+        "skills": ["valve"], "lon": 112.1397, "lat": 32.0421, "address": "长江路 18 号",
+        "pipe": "P160", "customers_out": 172, "critical_out": 1, "release_at": None,
+        "due_at": at(200), "arrive_due_at": at(8), "after_order": None, "opened_at": at(-12),
+        "assigned_at": None, "is_pinned": False, "pin_reason": None, "is_drill": False,
+        "version": 2,
+    } | facts  # fmt: skip
+
+
+def crew(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Make a crew."""
+    return {
+        "id": f"C-{number}", "name": f"抢修{number}队", "contractor": None,
+        "lon": 112.139 + number / 1000, "lat": 32.042, "position_at": at(-2),
+        "is_position_stale": False, "skills": ["valve", "general"], "on_shift": True,
+        "on_call_rank": None, "shift_ends_at": at(180), "phone": "13900000000",
+    } | facts  # fmt: skip
+
+
+def board(**facts: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Make a board with two incidents, a routine job and three crews."""
+    return {
+        "position": 7, "now": dt.datetime.now(dt.UTC).isoformat(),
+        "incidents": [
+            incident(3),
+            incident(4, kind="leak", lon=112.143, lat=32.044, address="解放路 7 号", score=8,
+                     properties_out=None, critical_out=None, opened_at=at(-95)),
+        ],
+        "orders": [
+            order(12, incident="I-3"),
+            order(13, incident="I-3", kind="repair", after_order="W-12", arrive_due_at=None,
+                  skills=["excavation"]),
+            order(14, incident="I-4", kind="repair", severity="leak", state="en_route", crew="C-2",
+                  customers_out=None, arrive_due_at=at(-6)),
+            order(15, kind="routine", severity="routine", address="檀溪路 2 号", customers_out=0,
+                  is_on_hold=True, hold_reason="等待物资", resume_by=at(90), critical_out=0),
+        ],
+        "outages": [],
+        "crews": [crew(1), crew(2), crew(3, is_position_stale=True, position_at=at(-40))],
+        "suggestions": [
+            {"order": "W-12", "crew": "C-1", "eta_min": 6.2, "is_straight_line": True,
+             "runner_up": "C-3", "reasons": []},
+        ],
+    } | facts  # fmt: skip
+
+
+WHY = {
+    "weight": 187.0, "weight_text": "停水 172 户，重点用户 1。", "is_straight_line": True,
+    "candidates": [
+        {"crew": "C-1", "crew_name": "抢修1队", "travel_min": 6.2, "is_straight_line": True,
+         "is_position_stale": False, "is_fit": True, "reasons": [], "slack_min": 2.0,
+         "diversion_min": 0.0, "cost": 1160.0, "rank": 1, "diverted_from": None,
+         "is_chosen": True, "is_runner_up": False},
+        {"crew": "C-3", "crew_name": "抢修3队", "travel_min": 9.0, "is_straight_line": True,
+         "is_position_stale": True, "is_fit": True, "reasons": [], "slack_min": -1.0,
+         "diversion_min": 0.0, "cost": 1683.0, "rank": 2, "diverted_from": None,
+         "is_chosen": False, "is_runner_up": True},
+        {"crew": "C-2", "crew_name": "抢修2队", "travel_min": 3.0, "is_straight_line": True,
+         "is_position_stale": False, "is_fit": False, "reasons": ["已出发前往 W-14"],
+         "slack_min": 5.0, "diversion_min": 10.0, "cost": None, "rank": None,
+         "diverted_from": "W-14", "is_chosen": False, "is_runner_up": False},
+    ],
+}  # fmt: skip
+
+
+def stub(page: Page, path: str, answer: Callable[[Route], Any]) -> None:
+    """Answer a path of the API from here; None leaves the request to the server."""
+
+    def fulfil(route: Route) -> None:
+        found = answer(route)
+        if isinstance(found, tuple):
+            status, body = found
+            route.fulfill(status=status, json=body)
+        elif found is None:
+            route.continue_()
+        else:
+            route.fulfill(json=found)
+
+    page.route(path, fulfil)
+
+
+def stream(*events: dict[str, Any]) -> str:
+    """Write events as the stream sends them."""
+    return ": heartbeat\n\n" + "".join(
+        f"id: {event['position']}\nevent: {event['kind']}\n"
+        f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
+        for event in events
+    )
