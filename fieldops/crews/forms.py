@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from flask_babel import lazy_gettext as _l
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from fieldops.crews.service import Position, PositionBody
 from fieldops.errors import FieldopsError
@@ -13,6 +14,49 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from fieldops.crews.queries import Crew
+
+
+SKILL_NAMES = {
+    "valve": _l("close/open valve"),
+    "general": _l("emergency repair"),
+    "excavation": _l("excavate"),
+    "welding_pe": _l("welding and butt fusion (PE)"),
+    "leak_detection": _l("leak survey"),
+    "traffic_control": _l("traffic diversion"),
+    "confined_space": _l("confined-space work"),
+}
+
+
+class Body(BaseModel):
+    """What a form or a machine sends; an empty field is a missing one."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_empty_missing(cls, value: object) -> object:
+        return None if isinstance(value, str) and not value.strip() else value
+
+
+AnyBody = TypeVar("AnyBody", bound=BaseModel)
+
+
+def read_body(kind: type[AnyBody], body: object) -> AnyBody:
+    """
+    Read what a form or a machine sent.
+
+    Raises
+    ------
+    FieldopsError
+        If a field is missing or wrong; it names them.
+    """
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        wrong = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
+        raise FieldopsError(
+            "These fields are missing or wrong: %(fields)s.", fields=", ".join(wrong) or "{}"
+        ) from error
 
 
 def read_position(body: object) -> Position:

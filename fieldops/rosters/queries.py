@@ -129,12 +129,13 @@ def fetch_qualifications(session: Session, crew_key: int) -> list[Qualification]
 def count_expiring(session: Session, today: dt.date) -> dict[int, int]:
     """Count by crew the skills and equipment that have expired or soon will."""
     query = text("""
-        SELECT crew_key, count(*) FROM (
+        SELECT crew_key, count(*) AS number FROM (
             SELECT s.crew_key, s.valid_until FROM crew_skill s
             LEFT JOIN crew_member m ON m.key = s.member_key WHERE coalesce(m.is_active, true)
             UNION ALL SELECT e.crew_key, e.valid_until FROM crew_equipment e) q, crew_policy p
         WHERE q.valid_until <= :today + p.expiring_days GROUP BY crew_key""")
-    return dict(session.execute(query, {"today": today}))
+    rows = session.execute(query, {"today": today}).all()
+    return {row.crew_key: row.number for row in rows}
 
 
 def insert_shifts(session: Session, rows: Sequence[Mapping[str, object]]) -> None:
@@ -151,6 +152,9 @@ def fetch_clash(
     span: tuple[dt.datetime, dt.datetime],
 ) -> str | None:
     """Name the crew whose time a new one would double: its own, or another's rank on call."""
+    same = Shift.crew_key == crew_key
+    if rank is not None:
+        same |= Shift.rank == rank
     query = (
         select(CrewRow.name)
         .join(Shift, Shift.crew_key == CrewRow.key)
@@ -158,7 +162,7 @@ def fetch_clash(
             Shift.kind == kind,
             Shift.starts_at < span[1],
             Shift.ends_at > span[0],
-            (Shift.crew_key == crew_key) | (Shift.rank == rank),
+            same,
         )
         .order_by((Shift.crew_key == crew_key).desc())
         .limit(1)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal  # noqa: TC003 - pydantic reads the annotations
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from flask_babel import lazy_gettext as _l
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field
 
+from fieldops.crews.forms import Body, read_body
 from fieldops.errors import FieldopsError
 from fieldops.stock.service import ItemDraft
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fieldops.stock.queries import Carried
-
-Body = TypeVar("Body", bound=BaseModel)
 
 KIND_NAMES = {
     "clamp": _l("repair clamp"),
@@ -41,18 +40,7 @@ DOUBT_NAMES = {
 }
 
 
-class _Body(BaseModel):
-    """What a form or a machine sends; an empty field is a missing one."""
-
-    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_empty_missing(cls, value: object) -> object:
-        return None if isinstance(value, str) and not value.strip() else value
-
-
-class PipeQuestion(_Body):
+class PipeQuestion(Body):
     """The pipe that something has to fit."""
 
     dn: float | None = Field(default=None, gt=0, lt=10_000)
@@ -61,7 +49,7 @@ class PipeQuestion(_Body):
     kind: Literal["clamp", "pipe", "coupling", "valve", "other"] | None = None
 
 
-class MoveBody(_Body):
+class MoveBody(Body):
     """A movement of stock."""
 
     place: str = Field(max_length=30)
@@ -78,7 +66,7 @@ class IssueBody(MoveBody):
     order: str = Field(max_length=30)
 
 
-class ItemBody(_Body):
+class ItemBody(Body):
     """An item for the catalogue."""
 
     code: str = Field(max_length=40)
@@ -91,7 +79,7 @@ class ItemBody(_Body):
     material: str | None = Field(default=None, max_length=20)
 
 
-class StoreBody(_Body):
+class StoreBody(Body):
     """The depot of a new store."""
 
     depot: int
@@ -121,7 +109,7 @@ def read_pipe(arguments: Mapping[str, str]) -> Pipe:
     FieldopsError
         If a number is none.
     """
-    body = _read(PipeQuestion, dict(arguments))
+    body = read_body(PipeQuestion, dict(arguments))
     return Pipe(body.dn, body.de, body.material, body.kind)
 
 
@@ -142,17 +130,17 @@ def read_asked_pipe(arguments: Mapping[str, str]) -> Pipe:
 
 def read_move(body: object) -> MoveBody:
     """Read a movement."""
-    return _read(MoveBody, body)
+    return read_body(MoveBody, body)
 
 
 def read_issue(body: object) -> IssueBody:
     """Read an issue of material."""
-    return _read(IssueBody, body)
+    return read_body(IssueBody, body)
 
 
 def read_store(body: object) -> int:
     """Read of which depot to open the store."""
-    return _read(StoreBody, body).depot
+    return read_body(StoreBody, body).depot
 
 
 def read_item(body: object) -> ItemDraft:
@@ -164,21 +152,11 @@ def read_item(body: object) -> ItemDraft:
     FieldopsError
         If its range is half given or the wrong way round.
     """
-    read = _read(ItemBody, body)
+    read = read_body(ItemBody, body)
     first, last = read.de_from_mm, read.de_to_mm
     if (first is None) != (last is None) or (first or 0) > (last or 0):
         raise FieldopsError("Give both ends of the range of outside diameters, the smaller first.")
     return ItemDraft(**read.model_dump())
-
-
-def _read(kind: type[Body], body: object) -> Body:
-    try:
-        return kind.model_validate(body)
-    except ValidationError as error:
-        wrong = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
-        raise FieldopsError(
-            "These fields are missing or wrong: %(fields)s.", fields=", ".join(wrong) or "{}"
-        ) from error
 
 
 def carried_as_json(carried: Carried) -> dict[str, Any]:
