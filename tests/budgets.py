@@ -60,5 +60,14 @@ BUDGETS: dict[str, int] = {
     "photos_api.show_received": 4,
     "photos_api.show_photo": 3,
     "photos_api.show_facts": 3,
+    "dispatch_api.show_suggestions": 24,
+    "dispatch_api.show_candidates": 22,
+    "dispatch_api.assign": 48,
+    "dispatch_api.show_offers": 3,
+    "dispatch_api.answer_by_phone": 30,
+    "dispatch_api.show_closed_roads": 3,
+    "dispatch_api.close": 9,
+    "dispatch.show_settings": 4,
+    "dispatch.change_settings": 8,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""

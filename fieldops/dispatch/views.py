@@ -1,0 +1,56 @@
+"""The page of dispatch's settings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from fieldops import access, db
+from fieldops.candidates.service import fetch_settings
+from fieldops.dispatch import service
+from fieldops.dispatch.forms import SettingsForm, read_settings
+from fieldops.events.service import Actor
+from fieldops.street_times.service import list_closed_roads
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+dispatch = Blueprint("dispatch", __name__, url_prefix="/dispatch")
+
+
+@dispatch.get("/settings")
+@access.allow("manager", menu=_l("Dispatch settings"))
+def show_settings() -> ResponseReturnValue:
+    """Show the settings, what was learnt, and the closed roads."""
+    with db.transaction() as session:
+        settings, roads = fetch_settings(session), list_closed_roads(session)
+    form = SettingsForm(formdata=None, obj=settings)
+    return render_template("dispatch/settings.html", form=form, settings=settings, roads=roads)
+
+
+@dispatch.post("/settings")
+@access.allow("manager")
+def change_settings() -> ResponseReturnValue:
+    """Change the settings."""
+    form = SettingsForm()
+    person = access.current_person()
+    assert person is not None  # noqa: S101 - the route lets nobody else through
+    if not form.validate() or not str(form.version.data).isdigit():
+        with db.transaction() as session:
+            settings, roads = fetch_settings(session), list_closed_roads(session)
+        page = render_template("dispatch/settings.html", form=form, settings=settings, roads=roads)
+        return page, 422
+    with db.transaction() as session:
+        service.change_settings(
+            session,
+            read_settings(form),
+            int(form.version.data),
+            Actor.of(person),
+            dt.datetime.now(dt.UTC),
+        )
+    flash(_("Saved."), "success")
+    return redirect(url_for("dispatch.show_settings"))
