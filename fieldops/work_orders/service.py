@@ -458,7 +458,7 @@ def _keep_late_fact(step: Step) -> Outcome | None:
             **_face(step.order),
             "action": step.action,
             "of_crew": crews[0].id,
-            "body": dict(step.operation.body),
+            "wanted": dict(step.operation.body),
         },
     )
     refused = step.refuse(
