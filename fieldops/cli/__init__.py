@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fieldops.settings import Settings
 
-TOPICS = ("database", "serve", "accounts", "network", "outages", "maps", "towns", "events")
+TOPICS = ("database", "serve", "accounts", "network", "outages", "maps", "towns", "events", "crews")
 EXIT_CODE_OF_FAULTS = 2
 
 
