@@ -22,6 +22,7 @@ FEATURES = (
     "events",
     "photos",
     "clocks",
+    "commitments",
     "network",
     "network_files",
     "crews",

@@ -428,3 +428,20 @@ def fetch_notes(session: Session, subject: Subject | None = None) -> list[Note]:
         {"kind": subject and subject.kind, "key": subject and subject.key},
     )
     return [Note(*row) for row in rows]
+
+
+def update_dues_of_calendar(session: Session, calendar_id: str) -> int:
+    """Work out anew when the running clocks of a calendar reach their limits, and count them."""
+    holds = (
+        "CASE WHEN is_stopped_by_holds THEN clock_holds(subject_kind, subject_key) ELSE '{}' END"
+    )
+    dues = ", ".join(
+        f"clock_due(calendar_id, started_at, limit_s * {share}, {holds})"
+        for share in (0.8, 1.0, 1.5)
+    )
+    query = (
+        f"WITH changed AS (UPDATE clock SET (due_80_at, due_at, due_150_at) = ROW({dues})"  # noqa: S608
+        " WHERE stopped_at IS NULL AND calendar_id = :calendar RETURNING key)"
+        " SELECT count(*) FROM changed"
+    )
+    return int(session.execute(text(query), {"calendar": calendar_id}).scalar_one())

@@ -182,3 +182,8 @@ def raise_note(
 def list_notes(session: Session, subject: Subject | None = None) -> list[Note]:
     """Give the notes of a subject, or the newest of all."""
     return queries.fetch_notes(session, subject)
+
+
+def recount_calendar(session: Session, calendar_id: str) -> int:
+    """Work out anew when the running clocks of a calendar are due, and count them."""
+    return queries.update_dues_of_calendar(session, calendar_id)

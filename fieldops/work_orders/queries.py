@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.orm import aliased
 
 from fieldops.crews.models import CrewRow
@@ -293,3 +293,22 @@ def fetch_first_time_right(
         .order_by(HandOver.person_name)
     )
     return [FirstTimeRight(*row) for row in rows]
+
+
+def update_all_dues(session: Session) -> None:
+    """Keep with every open order when its clocks are due, after a calendar was changed."""
+    session.execute(
+        text(
+            """
+            UPDATE work_order SET due_at = dues.due_at, arrive_due_at = dues.arrive_due_at
+            FROM (
+                SELECT subject_key,
+                    min(due_at) FILTER (WHERE kind NOT IN ('arrive', 'accept')) AS due_at,
+                    min(due_at) FILTER (WHERE kind = 'arrive') AS arrive_due_at
+                FROM clock WHERE subject_kind = 'work_order' AND stopped_at IS NULL
+                GROUP BY subject_key
+            ) AS dues
+            WHERE work_order.key = dues.subject_key AND is_open
+            """
+        )
+    )

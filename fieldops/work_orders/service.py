@@ -856,4 +856,11 @@ def _keep_incident_open(session: Session, event: Event) -> None:
         )
 
 
-HANDLERS = {"incident.closing": _keep_incident_open}
+def _follow_calendar(session: Session, event: Event) -> None:  # noqa: ARG001 - a handler's form
+    queries.update_all_dues(session)
+
+
+HANDLERS = {
+    "incident.closing": _keep_incident_open,
+    "clock.calendar_changed": _follow_calendar,
+}
