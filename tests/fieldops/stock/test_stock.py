@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
@@ -26,7 +26,7 @@ from fieldops.stock.service import (
     who_carries,
 )
 from tests.fieldops.crews.making import NOW, make_crew
-from tests.people import bearer, make_person
+from tests.people import bearer, make_person, sign_in
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -216,3 +216,33 @@ def test_a_machine_asks_who_carries_what_and_issues_it(
     again = client.post("/api/v1/stock/issue", json={**body, "quantity": 7}, headers=headers)
     assert again.status_code == 409
     assert client.post("/api/v1/stock/issue", json={}, headers=headers).status_code == 400
+
+
+def test_the_pages_show_what_fits_and_what_runs_low(client: FlaskClient, session: Session) -> None:
+    """Everything can be moved by page, and a refusal is said in words."""
+    van, store = make_places(session)
+    headers = sign_in(client, session, "manager")
+
+    def post(path: str, expected: int = 302, **form: object) -> str:
+        answer = client.post(path, data=form, headers=headers)
+        assert answer.status_code == expected, answer.text
+        return answer.text
+
+    clamp: dict[str, Any] = {"code": "HF-1", "name": "哈夫节", "kind": "clamp", "dn": 100}
+    post("/stock/items", **clamp, de_from_mm=114, de_to_mm=122)
+    post("/stock/items", 409, **clamp)
+    post("/stock/items", 400, **{**clamp, "code": "HF-2"}, de_from_mm=122, de_to_mm=114)
+    item = queries.fetch_items(session)[0].id
+    post(f"/stock/{store}/restock", item=item, quantity=5)
+    post(f"/stock/{van}/restock", item=item, quantity=2, origin=store)
+    post(f"/stock/{van}/mark", item=item, quantity=2)
+    page = client.get("/stock?dn=100", headers=headers).text
+    for words in ("外径 114", "须先量外径", "库存不足", "皖A·10001"):
+        assert words in page
+    post(f"/stock/{van}/issue", item=item, quantity=1, order=ORDER)
+    assert "只剩 1" in post(f"/stock/{van}/issue", 409, item=item, quantity=2, order=ORDER)
+    post(f"/stock/{van}/return", item=item, quantity=1, order=ORDER)
+    post(f"/stock/{store}/count", item=item, quantity=1, note="盘点")
+    here = client.get(f"/stock/{store}", headers=headers).text
+    assert "盘点" in here
+    assert client.get("/stock/SP-0", headers=headers).status_code == 404
