@@ -23,11 +23,12 @@ def incident(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - as 
     """Make an incident."""
     return {
         "id": f"I-{number}", "kind": "burst", "status": "open", "is_planned": False,
-        "is_drill": False, "lon": 112.1397, "lat": 32.0421, "address": "长江路 18 号",
+        "is_drill": False, "lon": 117.3576, "lat": 31.1250, "address": "长江路 18 号",
         "pipe": "P160", "at_m": 30.0, "danger": False, "score": 61,
         "score_parts": [
-            {"code": "properties", "points": 43, "text": "停水 172 户"},
-            {"code": "critical", "points": 18, "text": "重点用户 1"},
+            {"code": "customers_out", "points": 43, "params": {"value": 172}},
+            {"code": "critical", "points": 18, "params": {"value": 1}},
+            {"code": "hydrants_dry", "points": 0, "params": {"value": None}},
         ],
         "properties_out": 172, "people_out": None, "critical_out": 1, "hydrants_dry": 0,
         "opened_at": at(-12), "version": 3,
@@ -40,7 +41,7 @@ def order(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
         "id": f"W-{number}", "incident": None, "outage": None, "kind": "make_safe",
         "severity": "burst", "state": "triaged", "is_on_hold": False, "hold_reason": None,
         "resume_by": None, "crew": None, "second_crew": None, "crews_needed": 1,
-        "skills": ["valve"], "lon": 112.1397, "lat": 32.0421, "address": "长江路 18 号",
+        "skills": ["valve"], "lon": 117.3576, "lat": 31.1250, "address": "长江路 18 号",
         "pipe": "P160", "customers_out": 172, "critical_out": 1, "release_at": None,
         "due_at": at(200), "arrive_due_at": at(8), "after_order": None, "opened_at": at(-12),
         "assigned_at": None, "is_pinned": False, "pin_reason": None, "is_drill": False,
@@ -52,7 +53,7 @@ def crew(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
     """Make a crew."""
     return {
         "id": f"C-{number}", "name": f"抢修{number}队", "contractor": None,
-        "lon": 112.139 + number / 1000, "lat": 32.042, "position_at": at(-2),
+        "lon": 117.3566 + number / 1500, "lat": 31.1240, "position_at": at(-2),
         "is_position_stale": False, "skills": ["valve", "general"], "on_shift": True,
         "on_call_rank": None, "shift_ends_at": at(180), "phone": "13900000000",
     } | facts  # fmt: skip
@@ -64,7 +65,7 @@ def board(**facts: Any) -> dict[str, Any]:  # noqa: ANN401
         "position": 7, "now": dt.datetime.now(dt.UTC).isoformat(),
         "incidents": [
             incident(3),
-            incident(4, kind="leak", lon=112.143, lat=32.044, address="解放路 7 号", score=8,
+            incident(4, kind="leak", lon=117.3590, lat=31.1262, address="解放路 7 号", score=8,
                      properties_out=None, critical_out=None, opened_at=at(-95)),
         ],
         "orders": [
@@ -79,27 +80,33 @@ def board(**facts: Any) -> dict[str, Any]:  # noqa: ANN401
         "outages": [],
         "crews": [crew(1), crew(2), crew(3, is_position_stale=True, position_at=at(-40))],
         "suggestions": [
-            {"order": "W-12", "crew": "C-1", "eta_min": 6.2, "is_straight_line": True,
-             "runner_up": "C-3", "reasons": []},
+            {"order": "W-12", "version": 2, "crew": "C-1", "crew_name": "抢修1队",
+             "second_crew": None, "eta_min": 6.2, "is_straight_line": True, "divert_from": None,
+             "runner_up": "C-3", "reasons": [
+                 {"code": "customers_out", "text": "172 户停水"},
+                 {"code": "fastest", "text": "最先到达；抢修3队晚 3 分钟"}]},
         ],
     } | facts  # fmt: skip
 
 
+def candidate(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Make a crew for an order."""
+    return {
+        "crew": f"C-{number}", "crew_name": f"抢修{number}队", "contractor": None, "rank": number,
+        "is_chosen": False, "can_go": True, "travel_min": 6.2, "eta_min": 6.2,
+        "is_straight_line": True, "weight": 187.0, "slack_min": 2.0, "diversion_min": 0.0,
+        "cost_customer_min": 1160.0, "place": "position", "position_at": at(-2), "carries": None,
+        "against": [{"code": "straight_line", "text": "直线估算，无道路数据"}],
+    } | facts  # fmt: skip
+
+
 WHY = {
-    "weight": 187.0, "weight_text": "停水 172 户，重点用户 1。", "is_straight_line": True,
     "candidates": [
-        {"crew": "C-1", "crew_name": "抢修1队", "travel_min": 6.2, "is_straight_line": True,
-         "is_position_stale": False, "is_fit": True, "reasons": [], "slack_min": 2.0,
-         "diversion_min": 0.0, "cost": 1160.0, "rank": 1, "diverted_from": None,
-         "is_chosen": True, "is_runner_up": False},
-        {"crew": "C-3", "crew_name": "抢修3队", "travel_min": 9.0, "is_straight_line": True,
-         "is_position_stale": True, "is_fit": True, "reasons": [], "slack_min": -1.0,
-         "diversion_min": 0.0, "cost": 1683.0, "rank": 2, "diverted_from": None,
-         "is_chosen": False, "is_runner_up": True},
-        {"crew": "C-2", "crew_name": "抢修2队", "travel_min": 3.0, "is_straight_line": True,
-         "is_position_stale": False, "is_fit": False, "reasons": ["已出发前往 W-14"],
-         "slack_min": 5.0, "diversion_min": 10.0, "cost": None, "rank": None,
-         "diverted_from": "W-14", "is_chosen": False, "is_runner_up": False},
+        candidate(1, is_chosen=True),
+        candidate(3, travel_min=9.0, slack_min=-1.0, cost_customer_min=1683.0, against=[
+            {"code": "position_old", "text": "位置是 40 分钟前的：从驻地算起"}]),
+        candidate(2, travel_min=3.0, can_go=False, cost_customer_min=None, diversion_min=10.0,
+                  against=[{"code": "pinned", "text": "已锁定在 W-14"}]),
     ],
 }  # fmt: skip
 

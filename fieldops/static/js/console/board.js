@@ -93,7 +93,7 @@ import { setServerNow } from "./moments.js";
  * @property {string | null} phone
  */
 
-/** @typedef {{code: string, params: Record<string, any>}} Reason - in the words of the page */
+/** @typedef {{code: string, text: string}} Reason */
 
 /**
  * @typedef {object} Suggestion

@@ -72,8 +72,9 @@ export function field(name, label, attributes = {}) {
  * @param {string} name
  * @param {string} label
  * @param {[string, string][]} options
+ * @param {string} [chosen]
  */
-export function choice(name, label, options) {
+export function choice(name, label, options, chosen) {
   return make("p", { class: "field" }, make("label", { for: `field-${name}` }, label),
-    make("select", { name, id: `field-${name}` }, ...options.map(([value, text]) => make("option", { value }, text))));
+    make("select", { name, id: `field-${name}` }, ...options.map(([value, text]) => make("option", { value, selected: value === chosen }, text))));
 }

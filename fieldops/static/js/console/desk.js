@@ -4,10 +4,11 @@ import { make } from "../map/elements.js";
 import { askOutage } from "../map/outage.js";
 import { compare } from "../map/difference.js";
 import { suppose } from "../map/question.js";
+import { span } from "../map/times.js";
 import { change, count, figure, say } from "../map/words.js";
 import { choice, confirm, field } from "./confirm.js";
 import { perform, refuse } from "./deed.js";
-import { serverNow } from "./moments.js";
+import { clockOf, serverNow } from "./moments.js";
 
 /** @typedef {import("./board.js").Board} Board */
 /** @typedef {import("./board.js").Order} Order */
@@ -18,6 +19,8 @@ import { serverNow } from "./moments.js";
 /** @typedef {import("../map/plan_view.js").Plan} Plan */
 
 const HOLD_REASONS = ["materials", "permit", "traffic", "weather", "other_utility", "customer", "daylight", "other"];
+
+const HOLD_HOURS = [0.5, 1, 2, 4, 8, 24, 48];
 
 /** @param {string} id @param {string} action @param {object} body */
 const toOrder = (id, action, body) => send(`/api/v1/orders/${encodeURIComponent(id)}/${action}`, body);
@@ -47,14 +50,14 @@ export function makeDesk({ board, changed, outageChanged }) {
       doing: say("assigning", { id: order.id, crew: crewName(crew) }),
       lost: say("assignment-lost"),
       act: () => toOrder(order.id, "assign", {
-        crew, base_version: order.version,
+        crew, version: order.version,
         ...(suggestion?.second_crew ? { second_crew: suggestion.second_crew } : {}),
         ...(other ? { instead_of: other } : {}),
         ...(reason ? { reason } : {}),
       }),
-      done: () => say("assigned", { id: order.id, crew: crewName(crew) }) + (other ? ` ${say("reason.divert", { order: other })}` : ""),
-      undo: async () => {
-        if (before) return toOrder(order.id, "assign", { crew: before, instead_of: null });
+      done: () => say("assigned", { id: order.id, crew: crewName(crew) }) + (other ? ` ${say("diverted", { order: other })}` : ""),
+      undo: async (made) => {
+        if (before) return toOrder(order.id, "assign", { crew: before, version: made.version });
         await toOrder(order.id, "withdraw", { reason: say("undo-reason") });
         return other && toOrder(other, "assign", { crew });
       },
@@ -64,8 +67,7 @@ export function makeDesk({ board, changed, outageChanged }) {
 
   /** @param {Order} order @param {string} [reason] */
   async function hold(order, reason = "") {
-    const until = new Date(serverNow() + 2 * 3600_000);
-    const local = new Date(until.getTime() - until.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    const moments = HOLD_HOURS.map((hours) => new Date(serverNow() + hours * 3600_000).toISOString());
     /** @type {{reason: string, resume_by: string} | null} */
     let wish = null;
     await confirm({
@@ -75,12 +77,12 @@ export function makeDesk({ board, changed, outageChanged }) {
       fields: [
         choice("kind", say("hold-reason"), HOLD_REASONS.map((one) => [one, say(`hold.${one}`)])),
         field("text", say("hold-text"), { value: reason, maxlength: "200" }),
-        field("until", say("hold-until"), { type: "datetime-local", value: local, required: true }),
+        choice("until", say("hold-until"), moments.map((moment, index) => [moment, `${clockOf(moment)} (${span(HOLD_HOURS[index] * 60)})`]), moments[2]),
       ],
       act: async (fields) => {
         const kind = String(fields.get("kind"));
         const text = String(fields.get("text") ?? "").trim();
-        wish = { reason: [say(`hold.${kind}`), text].filter(Boolean).join(say("colon")), resume_by: new Date(String(fields.get("until"))).toISOString() };
+        wish = { reason: [say(`hold.${kind}`), text].filter(Boolean).join(say("colon")), resume_by: String(fields.get("until")) };
       },
     });
     if (!wish) return;

@@ -3,7 +3,7 @@ import { make } from "../map/elements.js";
 import { figure, say } from "../map/words.js";
 import { ageOf, clockOf, standOf } from "./moments.js";
 import { limitOf, placeOf, stateWord } from "./queue.js";
-import { reasonText, skillWord } from "./reasons.js";
+import { skillWord } from "./reasons.js";
 import { severitySign } from "./severity.js";
 
 /** @typedef {import("./board.js").Board} Board */
@@ -14,7 +14,7 @@ import { severitySign } from "./severity.js";
 /**
  * A crew for an order, as the matrix that decided has it.
  * @typedef {object} Candidate
- * @property {string} crew_id
+ * @property {string} crew
  * @property {string} crew_name
  * @property {string | null} contractor
  * @property {number} rank
@@ -26,7 +26,7 @@ import { severitySign } from "./severity.js";
  * @property {number} weight
  * @property {number | null} slack_min
  * @property {number} diversion_min
- * @property {number | null} cost
+ * @property {number | null} cost_customer_min
  * @property {string} place
  * @property {string | null} position_at
  * @property {string[] | null} carries
@@ -128,11 +128,11 @@ function whyThisCrew(order, board, why, hands) {
   const suggestion = board.suggestions.find((one) => one.order === order.id);
   const isStraight = candidates.length > 0 && candidates.every(({ is_straight_line }) => is_straight_line);
   return make("section", { "data-part": "why", "data-state": "shown" }, title,
-    suggestion !== undefined && make("ul", { class: "reasons" }, ...suggestion.reasons.map((reason) => make("li", { "data-code": reason.code }, reasonText(reason)))),
+    suggestion !== undefined && make("ul", { class: "reasons" }, ...suggestion.reasons.map((reason) => make("li", { "data-code": reason.code }, reason.text))),
     candidates.length > 0 && make("p", { class: "quiet" }, say("weight", { n: figure(Math.round(candidates[0].weight)) })),
     isStraight && make("p", { class: "straight" }, say("straight-line-why")),
     candidates.length === 0 ? make("p", {}, say("no-candidates"))
-      : make("ol", { class: "candidates" }, ...candidates.map((one) => candidateRow(order, one, suggestion?.runner_up === one.crew_id, isStraight, hands))));
+      : make("ol", { class: "candidates" }, ...candidates.map((one) => candidateRow(order, one, suggestion?.runner_up === one.crew, isStraight, hands))));
 }
 
 /**
@@ -144,11 +144,11 @@ function whyThisCrew(order, board, why, hands) {
  */
 function candidateRow(order, one, isRunnerUp, isAllStraight, hands) {
   const minutes = (/** @type {number} */ n) => say("minutes", { n: figure(Math.round(n)) });
-  const isThis = order.crew === one.crew_id || order.second_crew === one.crew_id;
+  const isThis = order.crew === one.crew || order.second_crew === one.crew;
   const against = one.against.filter(({ code }) => code !== "straight_line" || !isAllStraight);
-  return make("li", { "data-crew": one.crew_id, "data-fit": String(one.can_go), ...(one.is_chosen ? { "data-chosen": "true" } : {}) },
+  return make("li", { "data-crew": one.crew, "data-fit": String(one.can_go), ...(one.is_chosen ? { "data-chosen": "true" } : {}) },
     make("div", { class: "line" },
-      linkTo(`${one.crew_id} ${one.crew_name}`, () => hands.open({ kind: "crew", id: one.crew_id })),
+      linkTo(`${one.crew} ${one.crew_name}`, () => hands.open({ kind: "crew", id: one.crew })),
       one.is_chosen && make("span", { class: "tag chosen" }, say(isThis ? "goes" : "suggested-tag")),
       isRunnerUp && make("span", { class: "tag" }, say("runner-up")),
       isThis && !one.is_chosen && make("span", { class: "tag chosen" }, say("goes")),
@@ -156,12 +156,12 @@ function candidateRow(order, one, isRunnerUp, isAllStraight, hands) {
     make("dl", { class: "numbers" },
       ...(one.slack_min === null ? [] : pair("slack", one.slack_min < 0 ? say("overdue-by", { span: minutes(-one.slack_min) }) : minutes(one.slack_min))),
       ...(one.diversion_min ? pair("diversion", minutes(one.diversion_min)) : []),
-      ...(one.cost === null ? [] : pair("cost", figure(Math.round(one.cost)))),
+      ...(one.cost_customer_min === null ? [] : pair("cost", figure(Math.round(one.cost_customer_min)))),
       ...(one.carries?.length ? pair("carries", one.carries.join(say("comma"))) : [])),
     make("div", { class: "line" },
-      make("span", { class: one.can_go ? "against quiet" : "against quiet warning" }, against.map(reasonText).join(say("comma"))),
-      !isThis && make("button", { type: "button", class: "quiet", "data-focus": `assign ${one.crew_id}`, click: () => hands.assign(order, one.crew_id) },
-        say(order.crew ? "reassign-to" : "assign-to", { crew: one.crew_id }))));
+      make("span", { class: one.can_go ? "against quiet" : "against quiet warning" }, against.map(({ text }) => text).join(say("comma"))),
+      !isThis && make("button", { type: "button", class: "quiet", "data-focus": `assign ${one.crew}`, click: () => hands.assign(order, one.crew) },
+        say(order.crew ? "reassign-to" : "assign-to", { crew: one.crew }))));
 }
 
 /**

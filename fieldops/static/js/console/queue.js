@@ -226,7 +226,7 @@ function crewWords(order, crewName, suggestion, proposedName) {
   } else if (suggestion) {
     const eta = suggestion.eta_min === null ? say("no-way") : say("minutes", { n: Math.round(suggestion.eta_min) });
     words.push(make("span", { class: "suggestion" }, say("suggested", { crew: proposedName ? `${suggestion.crew} ${proposedName}` : suggestion.crew, eta })),
-      suggestion.divert_from !== null && make("span", { class: "tag" }, say("reason.divert", { order: suggestion.divert_from })),
+      suggestion.divert_from !== null && make("span", { class: "tag" }, say("diverted", { order: suggestion.divert_from })),
       suggestion.is_straight_line && make("span", { class: "tag" }, say("straight-line")),
       make("kbd", { "aria-hidden": "true" }, "a"));
   } else if (order.after_order) words.push(make("span", {}, say("after", { id: order.after_order })));
