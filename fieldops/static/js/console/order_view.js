@@ -34,11 +34,12 @@ import { severitySign } from "./severity.js";
  */
 
 /** @typedef {{candidates: Candidate[]}} Why */
+/** @typedef {{problem: string} | {nobody: string}} NoWhy - it failed, or nobody has to be sent */
 
 /**
  * @param {Order} order
  * @param {Board} board
- * @param {Why | "loading" | {problem: string}} why
+ * @param {Why | "loading" | NoWhy} why
  * @param {Hands} hands
  * @returns {Node[]}
  */
@@ -114,12 +115,13 @@ function steps(order, board, hands) {
 /**
  * @param {Order} order
  * @param {Board} board
- * @param {Why | "loading" | {problem: string}} why
+ * @param {Why | "loading" | NoWhy} why
  * @param {Hands} hands
  */
 function whyThisCrew(order, board, why, hands) {
   const title = make("h3", {}, say("why-this-crew"));
   if (why === "loading") return make("section", { "data-part": "why", "data-state": "loading" }, title, make("p", { class: "quiet", role: "status" }, say("working-out")));
+  if ("nobody" in why) return make("section", { "data-part": "why", "data-state": "nobody" }, title, make("p", { class: "quiet" }, why.nobody));
   if ("problem" in why) {
     return make("section", { "data-part": "why", "data-state": "failed" }, title, make("p", { class: "loud-line", role: "alert" }, why.problem),
       make("button", { type: "button", "data-focus": "why again", click: () => hands.askWhy(order.id) }, say("try-again")));

@@ -38,8 +38,10 @@ const overlay = makeOverlay(map);
 const status = makeStatus();
 /** @type {Thing | null} */
 let opened = null;
-/** @type {Map<string, Why | {problem: string}>} */
+/** @type {Map<string, Why | import("./order_view.js").NoWhy>} */
 const whys = new Map();
+/** The board's position when candidates were last asked for. */
+let whyAt = -1;
 let isMapReady = false;
 
 const board = makeBoard({
@@ -112,6 +114,7 @@ function showBoard(now) {
     picture.follow(now);
   }
   if (opened) showOpened();
+  if (opened?.kind === "order" && now.position > whyAt) askWhy(opened.id);
 }
 
 /** @param {{kind: string, id: string}} item */
@@ -159,17 +162,21 @@ function showOpened() {
   if (order) showDrawer(`${order.id} ${say(`job.${order.kind}`)}`, viewOrder(order, now, whys.get(id) ?? "loading", hands));
   else if (incident) showDrawer(`${incident.id} ${say(`incident.${incident.kind}`)}`, viewIncident(incident, now, hands));
   else if (crew) showDrawer(`${crew.id} ${crew.name}`, viewCrew(crew, now, hands));
-  else showDrawer(id, [make("p", {}, say("no-longer-open", { id }))]);
+  else {
+    showDrawer(id, [make("p", {}, say("no-longer-open", { id })),
+      kind === "order" && make("a", { class: "button", href: `/orders/${encodeURIComponent(id)}` }, say("order-page"))].filter((part) => part instanceof Node));
+  }
   setDrawerState("shown");
 }
 
 /** @param {string} id - of a work order */
 async function askWhy(id) {
+  whyAt = board.current()?.position ?? -1;
   try {
     whys.set(id, await ask(`/api/v1/orders/${encodeURIComponent(id)}/candidates`));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    whys.set(id, { problem: error.message });
+    whys.set(id, error.status === 409 ? { nobody: error.message } : { problem: error.message });
   }
   if (opened?.id === id) showOpened();
 }
@@ -360,6 +367,9 @@ board.read().then(() => follow(board.current()?.position ?? 0, {
   opened: (isResumed) => { if (isResumed || !board.current()) board.read(); },
   happened: (happening) => {
     status.happened(happening.at);
+    const { kind, body } = happening;
+    // An outage's own plan need not wait for the board.
+    if (kind.startsWith("outage.") && kind !== "outage.opened" && isMapReady) picture.read(body.id, body.version);
     board.hear(happening);
   },
   lost: status.lost,

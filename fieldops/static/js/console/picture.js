@@ -32,6 +32,8 @@ const IMAGES = {
 export function makePicture(map, { known, lost }) {
   /** @type {globalThis.Map<string, Detail>} */
   const details = new globalThis.Map();
+  /** @type {Set<string>} */
+  let open = new Set();
   /** @type {globalThis.Map<string, number>} */
   const wanted = new globalThis.Map();
   /** @type {globalThis.Map<string, Place>} */
@@ -41,23 +43,23 @@ export function makePicture(map, { known, lost }) {
   /** @type {number | null} */
   let chosen = null;
 
-  /** Read each outage that is new or has changed. @param {Board} board */
+  /** Read each outage that is new or has changed, and once more each that has ended. @param {Board} board */
   function follow(board) {
-    const open = new Set(board.outages.map(({ id }) => id));
-    let isChanged = false;
-    for (const id of [...details.keys()]) if (!open.has(id)) isChanged = details.delete(id) || isChanged;
-    for (const { id, version } of board.outages) {
-      if ((wanted.get(id) ?? -1) < version) read(id, version);
-    }
-    if (isChanged) paint();
+    const before = open;
+    open = new Set(board.outages.map(({ id }) => id));
+    for (const { id, version } of board.outages) read(id, version);
+    const ended = [...before].filter((id) => !open.has(id));
+    for (const id of ended) read(id);
+    if (ended.length) paint();
   }
 
   /**
    * @param {string} id
-   * @param {number} version
+   * @param {number} [version] - which is wanted at least; without it the newest
    */
-  async function read(id, version = (wanted.get(id) ?? 0)) {
-    wanted.set(id, version);
+  async function read(id, version) {
+    if (version !== undefined && (wanted.get(id) ?? -1) >= version) return;
+    wanted.set(id, version ?? wanted.get(id) ?? 0);
     try {
       const detail = /** @type {Detail} */ (await ask(`/api/v1/outages/${encodeURIComponent(id)}?keys=1`));
       if ((details.get(id)?.version ?? -1) > detail.version) return;
@@ -84,7 +86,7 @@ export function makePicture(map, { known, lost }) {
     listSigns(answer, [...question.supposed].filter(([, what]) => what === "inoperable" || what === "unreachable").map(([id]) => id));
 
   function paint() {
-    const live = [...details.values()];
+    const live = [...details.values()].filter(({ id }) => open.has(id));
     paintAll(map, [...live.map(({ keys }) => keys), ...(plan ? [plan.answer.keys] : [])], chosen);
     const signs = live.flatMap(({ valves }) => valves.filter(({ role }) => role !== "optional" && role !== "refeed")
       .map((valve) => /** @type {Sign} */ (["valve", valve.valve, (IMAGES[valve.state] ?? IMAGES.to_close)(valve), 500 - (valve.number ?? 99)])));
