@@ -53,7 +53,7 @@ LEAST_LEFT_S = 600.0
 """A crew that has worked longer than expected is expected to need so long still."""
 UNSENT_S = 1800.0
 """How long an earlier stage without a crew takes to begin, at a guess."""
-DRILL_WEIGHT = 1e-6
+DRILL_WEIGHT = 1e-12
 """A drill never takes a crew from a real job."""
 
 

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wtforms import BooleanField, FloatField, HiddenField, SelectField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, NumberRange
 
 from fieldops.errors import FieldopsError
@@ -154,8 +155,8 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
     mode = SelectField(
         _l("Mode"),
         choices=[
-            ("suggest", _l("suggest; a dispatcher sends")),
-            ("automatic", _l("automatic, within the limits")),
+            SelectChoice("suggest", _l("suggest; a dispatcher sends")),
+            SelectChoice("automatic", _l("automatic, within the limits")),
         ],
         description=_l("Danger to people and excavation always need a dispatcher."),
     )

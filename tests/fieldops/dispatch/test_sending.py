@@ -1,0 +1,243 @@
+"""Sending crews: who wins, what is refused, who is asked again, and what goes by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fieldops.candidates.service import fetch_settings
+from fieldops.dispatch.service import (
+    Sending,
+    answer_by_phone,
+    assign,
+    change_settings,
+    learn,
+    run_automatic,
+    send,
+    suggest,
+    sweep_offers,
+)
+from fieldops.errors import ConflictError
+from fieldops.offers.service import list_open
+from fieldops.street_times.service import SHORTEST_TRIP_M
+from fieldops.work_orders.service import find_order
+from tests.fieldops.dispatch.boards import (
+    HOUR,
+    MINUTE,
+    NOW,
+    dispatcher,
+    move,
+    open_job,
+    place_crew,
+    step,
+)
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sqlalchemy.orm import Session
+
+
+def set_mode(session: Session, **changes: Any) -> None:  # noqa: ANN401
+    """Change settings as a manager does."""
+    manager = replace(dispatcher(session), roles=frozenset({"manager"}))
+    change_settings(session, changes, fetch_settings(session).version, manager, NOW)
+
+
+def said(outcome: object) -> str:
+    """Give what an outcome says."""
+    return outcome.message % outcome.params  # type: ignore[attr-defined,no-any-return]
+
+
+def test_the_second_dispatcher_learns_who_won_the_crew_and_when(session: Session) -> None:
+    """One crew, two orders."""
+    place_crew(session, "C-1", 0.0)
+    mine, yours = open_job(session, 0.01), open_job(session, 0.02)
+    assert assign(session, mine.id, "C-1", dispatcher(session), NOW).status == "applied"
+    session.commit()
+    lost = assign(session, yours.id, "C-1", dispatcher(session, "李强"), NOW + MINUTE)
+    assert lost.status == "conflict"
+    assert said(lost) == f"C-1班 was sent to {mine.id} by 王芳 at 10:00."
+    assert find_order(session, yours.id).crew_id is None
+
+
+def test_the_second_dispatcher_learns_who_won_the_order(session: Session) -> None:
+    """One order, two crews; who has seen the first may change it."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.01)
+    job = open_job(session, 0.01)
+    first = assign(session, job.id, "C-1", dispatcher(session), NOW)
+    session.commit()
+    lost = assign(session, job.id, "C-2", dispatcher(session, "李强"), NOW + MINUTE)
+    assert said(lost) == f"{job.id} was given to C-1班 by 王芳 at 10:00."
+    wish = Sending(order_id=job.id, crew_id="C-2", base_version=first.version)
+    assert send(session, wish, dispatcher(session, "李强"), NOW + MINUTE).status == "applied"
+    assert find_order(session, job.id).crew_id == "C-2"
+
+
+def test_a_crew_is_taken_off_exactly_the_order_that_was_named(session: Session) -> None:
+    """The other waits for a crew again."""
+    place_crew(session, "C-1", 0.0)
+    leak, burst = open_job(session, 0.02), open_job(session, 0.01, severity="burst")
+    assign(session, leak.id, "C-1", dispatcher(session), NOW)
+    wish = Sending(order_id=burst.id, crew_id="C-1", instead_of=leak.id)
+    assert send(session, wish, dispatcher(session), NOW).status == "applied"
+    assert find_order(session, burst.id).crew_id == "C-1"
+    after = find_order(session, leak.id)
+    assert (after.state, after.crew_id) == ("triaged", None)
+
+
+def test_a_pin_is_changed_only_with_a_reason(session: Session) -> None:
+    """Whoever does it is asked to say why."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.01)
+    job, other = open_job(session, 0.02), open_job(session, 0.0, severity="burst")
+    pinned = assign(session, job.id, "C-1", dispatcher(session), NOW, pin_reason="熟悉此处")
+    wish = Sending(order_id=job.id, crew_id="C-2", base_version=pinned.version)
+    refused = send(session, wish, dispatcher(session), NOW)
+    assert "熟悉此处" in said(refused)
+    away = Sending(order_id=other.id, crew_id="C-1", instead_of=job.id)
+    assert send(session, away, dispatcher(session), NOW).status == "conflict"
+    again = replace(wish, pin_reason="C-1 车坏了")
+    assert send(session, again, dispatcher(session), NOW).status == "applied"
+
+
+def test_a_crew_without_the_skill_is_refused_and_one_off_shift_needs_a_reason(
+    session: Session,
+) -> None:
+    """Skills are hard; a shift is a matter of judgement that is written down."""
+    place_crew(session, "C-1", 0.0, skills=("general",))
+    place_crew(session, "C-2", 0.0, on_call=1)
+    job = open_job(session, 0.01, skills=["excavation"])
+    refused = assign(session, job.id, "C-1", dispatcher(session), NOW, pin_reason="就近")
+    assert "excavation" in said(refused)
+    assert assign(session, job.id, "C-2", dispatcher(session), NOW).status == "conflict"
+    sent = assign(session, job.id, "C-2", dispatcher(session), NOW, pin_reason="无人在班")
+    assert sent.status == "applied"
+
+
+def test_an_unanswered_routine_job_goes_to_the_next_crew(session: Session) -> None:
+    """After five minutes, and after a night's downtime as well."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.01)
+    job = open_job(session, 0.0)
+    assign(session, job.id, "C-1", dispatcher(session), NOW)
+    assert sweep_offers(session, NOW + 4 * MINUTE) == 0
+    move(session, "C-2", 0.01, 0.0, NOW + 6 * MINUTE)
+    assert sweep_offers(session, NOW + 6 * MINUTE) == 1
+    assert find_order(session, job.id).crew_id == "C-2"
+    assert [each.crew_id for each in list_open(session)] == ["C-2"]
+    # Nobody is left to be asked: the dispatcher has it again, and nobody is asked twice.
+    assert sweep_offers(session, NOW + 3 * HOUR) == 1
+    after = find_order(session, job.id)
+    assert (after.state, after.crew_id) == ("triaged", None)
+    assert suggest(session, NOW + 3 * HOUR) == []
+
+
+def test_a_pinned_offer_is_phoned_after_and_never_passed_on(session: Session) -> None:
+    """A dispatcher's reason stands."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.01)
+    job = open_job(session, 0.0)
+    assign(session, job.id, "C-1", dispatcher(session), NOW, pin_reason="熟悉此处")
+    sweep_offers(session, NOW + 6 * MINUTE)
+    assert find_order(session, job.id).crew_id == "C-1"
+    assert list_open(session)[0].phone_asked_at is not None
+
+
+def test_an_unanswered_emergency_is_phoned_after(session: Session) -> None:
+    """The dispatcher records what the crew says; nobody answering is asked again."""
+    place_crew(session, "C-1", 0.0, phone="555-0101")
+    burst = open_job(session, 0.0, severity="burst")
+    assign(session, burst.id, "C-1", dispatcher(session), NOW)
+    assert sweep_offers(session, NOW + MINUTE) == 0
+    assert sweep_offers(session, NOW + 3 * MINUTE) == 1
+    assert sweep_offers(session, NOW + 4 * MINUTE) == 0
+    offer = list_open(session)[0]
+    assert (offer.kind, offer.phone) == ("ordered", "555-0101")
+    assert offer.phone_asked_at == NOW + 3 * MINUTE
+    who = dispatcher(session)
+    answer_by_phone(session, burst.id, "no_answer", "", who, NOW + 5 * MINUTE)
+    assert sweep_offers(session, NOW + 8 * MINUTE) == 1
+    outcome = answer_by_phone(session, burst.id, "accepted", "马上走", who, NOW + 9 * MINUTE)
+    assert outcome.state == "accepted"
+    assert list_open(session) == []
+    with pytest.raises(ConflictError):
+        answer_by_phone(session, burst.id, "accepted", "", who, NOW + 9 * MINUTE)
+
+
+def test_a_crew_that_declines_by_phone_is_not_suggested_again(session: Session) -> None:
+    """For this order."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.02)
+    burst = open_job(session, 0.0, severity="burst")
+    assign(session, burst.id, "C-1", dispatcher(session), NOW)
+    answer_by_phone(session, burst.id, "declined", "车坏了", dispatcher(session), NOW)
+    assert [each.crew_id for each in suggest(session, NOW)] == ["C-2"]
+
+
+def test_an_accepted_offer_waits_for_nothing(session: Session) -> None:
+    """Nor does one whose order is taken back."""
+    place_crew(session, "C-1", 0.0)
+    job = open_job(session, 0.0)
+    assign(session, job.id, "C-1", dispatcher(session), NOW)
+    step(session, job.id, "withdraw", reason="误派")
+    assert list_open(session) == []
+    assign(session, job.id, "C-1", dispatcher(session), NOW)
+    step(session, job.id, "accept")
+    assert list_open(session) == []
+    assert sweep_offers(session, NOW + HOUR) == 0
+
+
+def test_nothing_goes_by_itself_until_that_is_switched_on(session: Session) -> None:
+    """And then neither danger, nor digging, nor a wide valve, nor one of unknown width."""
+    place_crew(session, "C-1", 0.0)
+    plain = open_job(session, 0.0)
+    assert run_automatic(session, NOW) == []
+    set_mode(session, mode="automatic")
+    assert [each.order_id for each in run_automatic(session, NOW)] == [plain.id]
+    assert find_order(session, plain.id).crew_id == "C-1"
+    for number in range(2, 7):
+        place_crew(session, f"C-{number}", 0.0)
+    kept = [
+        open_job(session, 0.0, severity="danger"),
+        open_job(session, 0.0, needs_excavation=True),
+        open_job(session, 0.0, kind="make_safe", diameter_mm=300.0, skills=["valve"]),
+        open_job(session, 0.0, kind="make_safe", skills=["valve"]),
+    ]
+    narrow = open_job(session, 0.0, kind="make_safe", diameter_mm=150.0, skills=["valve"])
+    assert [each.order_id for each in run_automatic(session, NOW)] == [narrow.id]
+    assert {find_order(session, each.id).crew_id for each in kept} == {None}
+
+
+def test_settings_are_not_overwritten_unseen(session: Session) -> None:
+    """The second manager is told."""
+    version = fetch_settings(session).version
+    who = dispatcher(session)
+    assert change_settings(session, {"diversion_s": 450.0}, version, who, NOW).diversion_s == 450
+    with pytest.raises(ConflictError):
+        change_settings(session, {"diversion_s": 900.0}, version, who, NOW)
+
+
+def test_the_straight_line_learns_from_trips(session: Session) -> None:
+    """Twenty trips at half the speed make the factor twice what the line alone gives."""
+    place_crew(session, "C-1", 0.0)
+    at = NOW
+    metres = 0.02 * 96_486  # a degree of longitude at 30 degrees north
+    assert metres > SHORTEST_TRIP_M
+    for _ in range(20):
+        move(session, "C-1", 0.0, 0.0, at)
+        job = open_job(session, 0.02, severity="burst")
+        step(session, job.id, "assign", at, crew="C-1")
+        step(session, job.id, "accept", at)
+        step(session, job.id, "depart", at)
+        # 30 km/h straight would be metres / 500 minutes.
+        at += MINUTE * (2 * metres / 500)
+        step(session, job.id, "arrive", at)
+        step(session, job.id, "cancel", at, reason="演练")
+        at += MINUTE
+    assert learn(session, at) == pytest.approx(2.0, abs=0.02)
+    assert fetch_settings(session).straight_trips == 20
+    assert learn(session, at) is None
