@@ -1,5 +1,5 @@
 /** The dispatcher's console: one queue, one map, one drawer, and what happens meanwhile. */
-import { ask, Problem } from "../map/api.js";
+import { ask } from "../map/api.js";
 import { announce, closeDrawer, isDrawerOpen, setDrawerState, showDrawer } from "../map/drawer.js";
 import { find, make } from "../map/elements.js";
 import { followFacts, isRedrawn } from "../map/facts.js";
@@ -16,32 +16,23 @@ import { makeBoard } from "./board.js";
 import { fillHelp, makeCommandBar } from "./command_bar.js";
 import { refuse, undoNow } from "./deed.js";
 import { makeDesk } from "./desk.js";
-import { viewCrew, viewIncident } from "./incident_view.js";
 import { follow } from "./live.js";
 import { clockOf, refreshMoments } from "./moments.js";
-import { viewOrder } from "./order_view.js";
-import { viewOutage } from "./outage_view.js";
 import { makeOverlay, OVERLAY_LAYERS, OVERLAY_SOURCES, pickThing } from "./overlay.js";
 import { makePicture } from "./picture.js";
 import { makePreview } from "./preview.js";
 import { makeQueue, placeOf } from "./queue.js";
+import { failDrawer, makeSheet, placeOfThing } from "./sheet.js";
 import { makeStatus, showCounts } from "./status.js";
 
 /** @typedef {import("./board.js").Board} Board */
 /** @typedef {import("./board.js").Order} Order */
 /** @typedef {import("./hands.js").Hands} Hands */
 /** @typedef {import("./hands.js").Thing} Thing */
-/** @typedef {import("./order_view.js").Why} Why */
 
 const map = makeMap(makeStyle(OVERLAY_SOURCES, OVERLAY_LAYERS));
 const overlay = makeOverlay(map);
 const status = makeStatus();
-/** @type {Thing | null} */
-let opened = null;
-/** @type {Map<string, Why | import("./order_view.js").NoWhy>} */
-const whys = new Map();
-/** The board's position when candidates were last asked for. */
-let whyAt = -1;
 let isMapReady = false;
 
 const board = makeBoard({
@@ -63,9 +54,11 @@ const desk = makeDesk({
 });
 
 const picture = makePicture(map, {
-  known: (outage) => { if (opened?.kind === "outage" && opened.id === outage.id) showOpened(); },
-  lost: (id, problem) => { if (opened?.id === id) failDrawer(problem, () => picture.read(id)); },
+  known: (outage) => sheet.outageKnown(outage),
+  lost: (id, problem) => sheet.outageLost(id, problem),
 });
+
+const sheet = makeSheet({ map, board: board.current, picture, hands: () => hands });
 
 const preview = makePreview(map, picture, {
   open: (plan) => { openHere(plan); },
@@ -77,7 +70,7 @@ const hands = {
   ...desk,
   open,
   show: ({ lon, lat }) => { if (lon !== null && lat !== null) goTo(map, [{ lon, lat }]); },
-  askWhy,
+  askWhy: (id) => { sheet.askWhy(id); },
   askOutageAgain: (id) => { picture.read(id); },
   async openOutageOf(incident) {
     await desk.openOutageOf(incident);
@@ -93,9 +86,9 @@ const queue = makeQueue({
     const thing = find(`${item.kind}-${item.id}`);
     announce(thing.textContent ?? "");
     if (isMapReady) overlay.show(/** @type {Board} */ (board.current()), item.id);
-    const place = placeOfThing(item);
+    const place = placeOfThing(board.current(), item);
     if (place && !areVisible(map, [place])) goTo(map, [place], map.getZoom());
-    if (opened && isDrawerOpen()) open(item);
+    if (sheet.thing() && isDrawerOpen()) open(item);
   },
   opened: open,
 });
@@ -113,85 +106,13 @@ function showBoard(now) {
     overlay.show(now, queue.selected()?.id ?? null);
     picture.follow(now);
   }
-  if (opened) showOpened();
-  if (opened?.kind === "order" && now.position > whyAt) askWhy(opened.id);
-}
-
-/** @param {{kind: string, id: string}} item */
-function placeOfThing({ kind, id }) {
-  const now = board.current();
-  const thing = kind === "incident" ? now?.incidents.find((one) => one.id === id)
-    : kind === "order" ? now?.orders.find((one) => one.id === id)
-      : kind === "crew" ? now?.crews.find((one) => one.id === id) : null;
-  return thing && thing.lon !== null && thing.lat !== null ? { lon: thing.lon, lat: thing.lat } : null;
+  sheet.boardChanged(now);
 }
 
 /** @param {Thing} thing */
 function open(thing) {
   preview.close();
-  const isNew = opened?.id !== thing.id;
-  opened = thing;
-  if (thing.kind === "order" && isNew) askWhy(thing.id);
-  if (thing.kind === "outage") {
-    const detail = picture.detail(thing.id);
-    if (!detail) picture.read(thing.id);
-    else if (isNew) goTo(map, picture.placesOfOutage(detail));
-  }
-  showOpened();
-  const place = placeOfThing(thing);
-  if (isNew && place && !areVisible(map, [place])) goTo(map, [place]);
-}
-
-/** Draw what is open anew, from what is known now. */
-function showOpened() {
-  const now = board.current();
-  if (!opened || !now) return;
-  const { kind, id } = opened;
-  if (kind === "outage") {
-    const detail = picture.detail(id);
-    if (!detail) {
-      setDrawerState("loading");
-      return showDrawer(say("outage", { id }), [make("p", { role: "status" }, say("working-out"))]);
-    }
-    showDrawer(say("outage", { id }), viewOutage(detail, hands));
-    return setDrawerState("shown");
-  }
-  const order = kind === "order" && now.orders.find((one) => one.id === id);
-  const incident = kind === "incident" && now.incidents.find((one) => one.id === id);
-  const crew = kind === "crew" && now.crews.find((one) => one.id === id);
-  if (order) showDrawer(`${order.id} ${say(`job.${order.kind}`)}`, viewOrder(order, now, whys.get(id) ?? "loading", hands));
-  else if (incident) showDrawer(`${incident.id} ${say(`incident.${incident.kind}`)}`, viewIncident(incident, now, hands));
-  else if (crew) showDrawer(`${crew.id} ${crew.name}`, viewCrew(crew, now, hands));
-  else {
-    showDrawer(id, [make("p", {}, say("no-longer-open", { id })),
-      kind === "order" && make("a", { class: "button", href: `/orders/${encodeURIComponent(id)}` }, say("order-page"))].filter((part) => part instanceof Node));
-  }
-  setDrawerState("shown");
-}
-
-/** @param {string} id - of a work order */
-async function askWhy(id) {
-  whyAt = board.current()?.position ?? -1;
-  try {
-    whys.set(id, await ask(`/api/v1/orders/${encodeURIComponent(id)}/candidates`));
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    whys.set(id, error.status === 409 ? { nobody: error.message } : { problem: error.message });
-  }
-  if (opened?.id === id) showOpened();
-}
-
-/**
- * @param {unknown} error
- * @param {() => void} again
- */
-function failDrawer(error, again) {
-  if (!(error instanceof Problem)) throw error;
-  setDrawerState("failed");
-  showDrawer(find("drawer-title").textContent ?? "", [
-    make("div", { class: "verdict loud", role: "alert" }, make("strong", {}, say("no-answer-shown")), make("p", {}, error.message)),
-    make("button", { type: "button", class: "primary", "data-focus": "again", click: again }, say("try-again")),
-  ]);
+  sheet.open(thing);
 }
 
 /** @param {import("../map/plan_view.js").Plan} plan */
@@ -203,7 +124,7 @@ async function openHere({ question }) {
 }
 
 function close() {
-  opened = null;
+  sheet.forget();
   preview.close();
   return closeDrawer();
 }
@@ -218,7 +139,7 @@ function choose(point) {
   const picked = pick(map, point);
   if (!picked) return;
   if (picked.kind === "valve") return openValve(picked.id);
-  opened = null;
+  sheet.forget();
   preview.answer({ pipe: picked.id, at_m: null, click: picked, supposed: new Map() }, { part: picked.key });
 }
 
@@ -229,7 +150,7 @@ async function openValve(id) {
   try {
     const place = (await askPlaces([["valve", id]])).get(`valve ${id}`);
     if (!place) return refuse(say("nothing-found", { text: id }));
-    opened = null;
+    sheet.forget();
     preview.close();
     showDrawer(say("valve", { id }), viewValve(place, { suppose() {}, show() {}, showAll() {}, record() {} }, (pipe, at_m) =>
       preview.answer({ pipe, at_m, click: null, supposed: new Map() })));
