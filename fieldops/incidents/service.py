@@ -540,3 +540,18 @@ def _tell(
     append_event(
         session, kind, ("incident", incident.key), by=actor, now=now, body=body, op_id=op_id
     )
+
+
+def find_pipe_key(session: Session, pipe: str) -> int:
+    """
+    Give the key of a pipe.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none of this id.
+    """
+    key = queries.fetch_pipe_key(session, pipe)
+    if key is None:
+        raise NotFoundError("There is no pipe %(pipe)s.", pipe=pipe)
+    return key
