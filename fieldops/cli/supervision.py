@@ -97,7 +97,11 @@ class Supervisor:
         if cert and key:
             web += ["--certfile", str(cert), "--keyfile", str(key)]
         fieldops = [sys.executable, "-c", "from fieldops.cli import main; main()"]
-        self.web = Child("the web process", [*web, "fieldops:create_app()"])
+        web.append("fieldops:create_app()")
+        self.web = Child("the web process", web)
+        # It has loaded everything, and serves in the moment in which the first is killed; which
+        # of the two serves is settled by a lock.
+        self.standby = Child("the standby of the web process", web)
         self.children = [self.web, Child("the worker", [*fieldops, "worker"])]
         host = settings.host if settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
         host = f"[{host}]" if ":" in host else host
@@ -143,6 +147,7 @@ class Supervisor:
             if not is_ready and answers(self.url):
                 is_ready = True
                 tell(self.url)
+                self.children.append(self.standby)
 
     def keep_database_alive(self) -> None:
         """Start the private database again if it is gone; try for half a minute, then go on."""
@@ -186,9 +191,17 @@ def say(text: str) -> None:
     print(f"fieldops: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def die_with_parent() -> None:
+def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
     """Have this process end when the one that started it does, even if that is killed."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    LIBC.prctl(PR_SET_PDEATHSIG, by)
+
+
+def wait_for_turn(home: Path) -> None:
+    """Wait until no other web process serves the home; the turn lasts as long as this process."""
+    lock = os.open(web_lock_file(home), os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
 
 
 def answers(url: str) -> bool:
@@ -206,6 +219,11 @@ def answers(url: str) -> bool:
 def lock_file(home: Path) -> Path:
     """Give the file that whoever serves a home holds, with its process id in it."""
     return home / "serve.lock"
+
+
+def web_lock_file(home: Path) -> Path:
+    """Give the file that the serving web process holds, with its process id in it."""
+    return home / "web.lock"
 
 
 def find_supervisor(home: Path) -> int | None:

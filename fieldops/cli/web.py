@@ -15,7 +15,7 @@ import threading
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from fieldops.cli.supervision import die_with_parent
+from fieldops.cli.supervision import die_with_parent, wait_for_turn
 from fieldops.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ _host = os.environ["FIELDOPS_HOST"]
 bind = f"[{_host}]:{os.environ['PORT']}" if ":" in _host else f"{_host}:{os.environ['PORT']}"
 workers = 1
 worker_class = "gthread"
-_streams = Settings.from_environ().streams
+_settings = Settings.from_environ()
+_streams = _settings.streams
+# Loaded before there is a worker: a killed one is there again at once.
+preload_app = True
 threads = _streams + 32
 worker_connections = 2 * _streams + 1000
 timeout = 120
@@ -46,9 +49,14 @@ STACK_BYTES = 2 * 2**20
 """For each thread; the system's 8 MB would have five hundred of them reserve 4 GB."""
 
 
+def on_starting(_server: Arbiter) -> None:
+    """Serve when it is this process's turn."""
+    wait_for_turn(_settings.home)
+
+
 def post_fork(_server: Arbiter, _worker: Worker) -> None:
-    """Leave no worker behind if gunicorn itself is killed."""
-    die_with_parent()
+    """Leave no worker behind if gunicorn itself is killed, and the address to the next at once."""
+    die_with_parent(signal.SIGKILL)
     threading.stack_size(STACK_BYTES)
 
 
