@@ -85,7 +85,7 @@ CREATE TABLE outage_valve (
     number integer,
     state text NOT NULL CONSTRAINT ck_outage_valve_state_known CHECK (
         state IN ('to_close', 'to_open', 'closed_tight', 'passing', 'will_not_close', 'not_found',
-                  'opened', 'reopened', 'will_not_reopen')
+                  'opened', 'reopened', 'handed_over', 'will_not_reopen')
     ),
     position_before text NOT NULL DEFAULT 'open',
     turns_recorded double precision,
@@ -168,6 +168,9 @@ CREATE INDEX ix_outage_interval_lost_at ON outage_interval (lost_at) WHERE lost_
 -- transactions each miss what the other is about to say.
 CREATE FUNCTION lock_valve_work() RETURNS void LANGUAGE sql AS $$
     SELECT pg_advisory_xact_lock(7305790909)
+$$;
+CREATE FUNCTION try_lock_valve_work() RETURNS boolean LANGUAGE sql AS $$
+    SELECT pg_try_advisory_xact_lock(7305790909)
 $$;
 
 -- Which other open outages a valve serves: by their tag, by their plan, or by their dry trench.

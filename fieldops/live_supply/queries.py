@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, insert, select, text, update
 
-from fieldops.live_outages.models import (
+from fieldops.live_supply.models import (
     OutageGuardRow,
     OutageIntervalRow,
     OutagePlanRow,
@@ -155,6 +155,11 @@ class Holder:
 def lock_valve_work(session: Session) -> None:
     """Let nobody else open, close or tag a valve until this transaction ends."""
     session.execute(text("SELECT lock_valve_work()"))
+
+
+def try_lock_valve_work(session: Session) -> bool:
+    """Do the same without waiting; False where somebody else is at it."""
+    return bool(session.execute(text("SELECT try_lock_valve_work()")).scalar_one())
 
 
 def insert_outage(session: Session, values: Mapping[str, Any]) -> Outage:
@@ -340,18 +345,20 @@ def replace_guards(session: Session, guards: Mapping[int, Collection[Place]]) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """Intervals that a plan forecasts, as equally long columns; times in ISO 8601, or None."""
+    """Intervals that a plan forecasts: equally long columns, hours since the report, or None."""
 
     customer_keys: list[int]
     causes: list[str]
     tank_lasts_h: list[float | None]
-    lost_at: list[dt.datetime | None]
-    p10_at: list[dt.datetime | None]
-    p50_at: list[dt.datetime | None]
-    p90_at: list[dt.datetime | None]
+    lost_h: list[float | None]
+    p10_h: list[float | None]
+    p50_h: list[float | None]
+    p90_h: list[float | None]
 
 
-def upsert_expected(session: Session, outage_key: int, expected: Expected) -> None:
+def upsert_expected(
+    session: Session, outage_key: int, since: dt.datetime, expected: Expected
+) -> None:
     """
     Write whom a plan will leave dry, and from when until when.
 
@@ -363,33 +370,80 @@ def upsert_expected(session: Session, outage_key: int, expected: Expected) -> No
             " is_critical, cause, tank_lasts_h, expected_lost_at, restored_p10_at,"
             " restored_p50_at, restored_p90_at)"
             " SELECT :outage, c.key, c.id, c.properties, c.people, c.critical IS NOT NULL,"
-            " u.cause, u.tank_lasts_h, u.lost_at, u.p10_at, u.p50_at, u.p90_at"
+            " u.cause, u.tank_lasts_h, :since + u.lost_h * interval '1 hour',"
+            " :since + u.p10_h * interval '1 hour', :since + u.p50_h * interval '1 hour',"
+            " :since + u.p90_h * interval '1 hour'"
             " FROM unnest(CAST(:keys AS bigint[]), CAST(:causes AS text[]),"
-            " CAST(:tanks AS double precision[]), CAST(:lost AS timestamptz[]),"
-            " CAST(:p10 AS timestamptz[]), CAST(:p50 AS timestamptz[]),"
-            " CAST(:p90 AS timestamptz[]))"
-            " AS u (key, cause, tank_lasts_h, lost_at, p10_at, p50_at, p90_at)"
+            " CAST(:tanks AS double precision[]), CAST(:lost AS double precision[]),"
+            " CAST(:p10 AS double precision[]), CAST(:p50 AS double precision[]),"
+            " CAST(:p90 AS double precision[]))"
+            " AS u (key, cause, tank_lasts_h, lost_h, p10_h, p50_h, p90_h)"
             " JOIN customer c ON c.key = u.key"
-            " WHERE NOT EXISTS (SELECT FROM outage_interval i WHERE i.outage_key = :outage"
-            "  AND i.customer_key = u.key AND i.restored_at IS NOT NULL)"
-            " OR EXISTS (SELECT FROM outage_interval i WHERE i.outage_key = :outage"
-            "  AND i.customer_key = u.key AND i.restored_at IS NULL)"
+            " LEFT JOIN (SELECT customer_key, bool_or(restored_at IS NULL) AS is_live"
+            "  FROM outage_interval WHERE outage_key = :outage GROUP BY customer_key) AS i"
+            "  ON i.customer_key = c.key"
+            " WHERE coalesce(i.is_live, true)"
             " ON CONFLICT (outage_key, customer_key) WHERE restored_at IS NULL DO UPDATE SET"
-            " cause = excluded.cause, expected_lost_at = excluded.expected_lost_at,"
+            " cause = excluded.cause, tank_lasts_h = excluded.tank_lasts_h,"
+            " expected_lost_at = excluded.expected_lost_at,"
             " restored_p10_at = excluded.restored_p10_at,"
             " restored_p50_at = excluded.restored_p50_at,"
             " restored_p90_at = excluded.restored_p90_at"
         ),
         {
             "outage": outage_key,
+            "since": since,
             "keys": expected.customer_keys,
             "causes": expected.causes,
             "tanks": expected.tank_lasts_h,
-            "lost": expected.lost_at,
-            "p10": expected.p10_at,
-            "p50": expected.p50_at,
-            "p90": expected.p90_at,
+            "lost": expected.lost_h,
+            "p10": expected.p10_h,
+            "p50": expected.p50_h,
+            "p90": expected.p90_h,
         },
+    )
+
+
+def upsert_joint(
+    session: Session, outage_key: int, customer_keys: Sequence[int], jobs: Sequence[int]
+) -> None:
+    """Write whom jobs leave dry only together: from the last of them, until the first is over."""
+    session.execute(
+        text(
+            "INSERT INTO outage_interval (outage_key, customer_key, customer, properties, people,"
+            " is_critical, cause, expected_lost_at, restored_p10_at, restored_p50_at,"
+            " restored_p90_at)"
+            " SELECT :outage, c.key, c.id, c.properties, c.people, c.critical IS NOT NULL,"
+            " 'joint', times.lost_at, times.p10_at, times.p50_at, times.p90_at"
+            " FROM customer c, (SELECT"
+            " max(coalesce(water_stopped_at, (forecast #>> '{water_stopped,p50}')::timestamptz))"
+            "  AS lost_at,"
+            " min((forecast #>> '{restored,p10}')::timestamptz) AS p10_at,"
+            " min((forecast #>> '{restored,p50}')::timestamptz) AS p50_at,"
+            " min((forecast #>> '{restored,p90}')::timestamptz) AS p90_at"
+            " FROM outage WHERE key = ANY(:jobs)) AS times"
+            " WHERE c.key = ANY(:customers) AND NOT EXISTS (SELECT FROM outage_interval i"
+            "  WHERE i.outage_key = :outage AND i.customer_key = c.key"
+            "  AND i.restored_at IS NOT NULL)"
+            " ON CONFLICT (outage_key, customer_key) WHERE restored_at IS NULL DO UPDATE SET"
+            " expected_lost_at = excluded.expected_lost_at,"
+            " restored_p10_at = excluded.restored_p10_at,"
+            " restored_p50_at = excluded.restored_p50_at,"
+            " restored_p90_at = excluded.restored_p90_at"
+            " WHERE outage_interval.cause = 'joint'"
+        ),
+        {"outage": outage_key, "customers": list(customer_keys), "jobs": list(jobs)},
+    )
+
+
+def delete_unexpected_joint(session: Session, outage_keys: Sequence[int]) -> None:
+    """Forget whom these jobs were expected to leave dry together with others."""
+    session.execute(
+        delete(OutageIntervalRow).where(
+            OutageIntervalRow.outage_key.in_(outage_keys),
+            OutageIntervalRow.cause == "joint",
+            OutageIntervalRow.lost_at.is_(None),
+        )
     )
 
 
@@ -407,18 +461,25 @@ def delete_unexpected(
     )
 
 
-def fetch_expected_keys(session: Session, outage_key: int) -> tuple[list[int], list[str]]:
-    """Read the customers dry or expected to be by an outage's own plan, and the critical ones."""
-    keys, critical = session.execute(
+def fetch_expected_keys(
+    session: Session, outage_key: int
+) -> tuple[list[int], list[int], list[str]]:
+    """
+    Read the customers of an outage's own plan.
+
+    Gives all that it ever concerned, those that are dry or expected to be, and the ids of the
+    critical ones among these.
+    """
+    row = session.execute(
         text(
             "SELECT coalesce(array_agg(customer_key), '{}'),"
-            " coalesce(array_agg(customer) FILTER (WHERE is_critical), '{}')"
-            " FROM outage_interval"
-            " WHERE outage_key = :outage AND restored_at IS NULL AND cause <> 'joint'"
+            " coalesce(array_agg(customer_key) FILTER (WHERE restored_at IS NULL), '{}'),"
+            " coalesce(array_agg(customer) FILTER (WHERE is_critical AND restored_at IS NULL),"
+            " '{}') FROM outage_interval WHERE outage_key = :outage AND cause <> 'joint'"
         ),
         {"outage": outage_key},
     ).one()
-    return keys, critical
+    return row[0], row[1], row[2]
 
 
 def mark_lost(
@@ -544,6 +605,42 @@ def tally(session: Session, outage_key: int) -> Tally:
         {"outage": outage_key},
     ).one()
     return Tally(**row._mapping)  # noqa: SLF001 - its public name
+
+
+def delete_never_lost(session: Session, outage_key: int) -> None:
+    """Forget who was expected to be dry and never was."""
+    session.execute(
+        delete(OutageIntervalRow).where(
+            OutageIntervalRow.outage_key == outage_key, OutageIntervalRow.lost_at.is_(None)
+        )
+    )
+
+
+def fetch_joint_keys(session: Session, outage_keys: Sequence[int]) -> dict[int, set[int]]:
+    """Read who is dry, or expected to be, by several jobs together only."""
+    found: dict[int, set[int]] = {}
+    rows = session.execute(
+        select(OutageIntervalRow.outage_key, OutageIntervalRow.customer_key).where(
+            OutageIntervalRow.outage_key.in_(outage_keys),
+            OutageIntervalRow.cause == "joint",
+            OutageIntervalRow.restored_at.is_(None),
+        )
+    )
+    for outage, customer in rows:
+        found.setdefault(outage, set()).add(customer)
+    return found
+
+
+def fetch_restored_keys(session: Session, outage_key: int) -> list[int]:
+    """Read the customers of an outage who have their water back."""
+    rows = session.execute(
+        text(
+            "SELECT customer_key FROM outage_interval WHERE outage_key = :outage"
+            " GROUP BY customer_key HAVING bool_and(restored_at IS NOT NULL)"
+        ),
+        {"outage": outage_key},
+    )
+    return [row[0] for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

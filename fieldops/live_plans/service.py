@@ -1,0 +1,683 @@
+"""Plans of outages under way: made, compared, put in force, and told as times and promises."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from fieldops.durations.service import current_model
+from fieldops.errors import ConflictError
+from fieldops.language import TIMEZONE
+from fieldops.live_supply import queries
+from fieldops.live_supply.queries import Expected
+from fieldops.live_supply.service import is_shut, is_stuck
+from fieldops.network.queries import POSITIONS
+from fieldops.outage_questions.service import keys_of
+from fieldops.outage_times.service import NEVER, moments
+from fieldops.outages.service import Course, JudgedOutage, Question, judge_outage
+from gis.intervals import intervals_of_job
+from gis.live_supply import as_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from fieldops.live_supply.queries import Outage, Place, Plan, WorkedValve
+    from fieldops.live_supply.service import Situation
+    from fieldops.outages.service import Effect, Moments
+    from gis.network import Rows
+
+STAGES = ("on_site", "water_stopped", "repaired", "flushed", "restored")
+"""Stages that are forecast until they have happened."""
+MOST_REFEEDS = 5
+"""Closed valves offered to feed somebody from elsewhere; more would bury the plan."""
+FASTER_MIN = 5.0
+"""A larger cut is offered only where it stops the water so much earlier."""
+MOST_TIMES_LARGER = 8
+"""and takes at most so many times the properties."""
+MOST_STEPS = 3
+HALF_HOUR = dt.timedelta(minutes=30)
+WIDEST = dt.timedelta(hours=6)
+"""Where the 80 % interval is wider, customers are told when the next news comes."""
+NEWS_AFTER = dt.timedelta(hours=2)
+CALLS_FROM, CALLS_UNTIL = dt.time(8), dt.time(21)
+"""Nobody is called outside these hours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """
+    What somebody chose besides the nearest ring.
+
+    `skipped` valves are left open though they could be closed, `closed` ones are closed besides,
+    `opened` ones feed customers from elsewhere.
+    """
+
+    kind: str = "nearest"
+    skipped: Sequence[str] = ()
+    closed: Sequence[str] = ()
+    opened: Sequence[str] = ()
+
+    @classmethod
+    def read(cls, kind: str, stored: Mapping[str, Any]) -> Wish:
+        """Read a wish as a plan keeps it."""
+        return cls(kind=kind, **{name: tuple(stored.get(name, ())) for name in _LISTS})
+
+    def as_json(self) -> dict[str, list[str]]:
+        """Write it as a plan keeps it."""
+        return {name: sorted(getattr(self, name)) for name in _LISTS if getattr(self, name)}
+
+
+_LISTS = ("skipped", "closed", "opened")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What customers are told: by when, or when the next news comes. One of both is None."""
+
+    by: dt.datetime | None
+    next_news_at: dt.datetime | None
+    may_call_from: dt.datetime
+    """The next moment at which somebody may be called: not between 21 and 8."""
+    changed_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One way to stop the water, with what it costs."""
+
+    wish: Wish
+    valves: list[str]
+    properties: int
+    connections: int
+    critical: list[str]
+    water_stopped: Moments | None
+    is_isolated: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A plan as the network judges it now."""
+
+    wish: Wish
+    judged: JudgedOutage
+    course: Course
+    refeeds: Sequence[str] = field(default=())
+
+    @property
+    def effect(self) -> Effect:
+        """Who loses supply."""
+        return self.judged.answer.effect
+
+
+def judge(
+    situation: Situation, outage: Outage, wish: Wish, now: dt.datetime, *, with_keys: bool = False
+) -> Judged:
+    """Ask the network what a plan does, with what is known of the valves by now."""
+    valves = situation.valves[outage.key]
+    course = _course(situation, outage, now)
+    judged = judge_outage(
+        situation.session,
+        replace(_question(outage, wish, list(valves.values())), with_keys=with_keys),
+        now,
+        stored=situation.stored_before,
+        course=course,
+    )
+    return Judged(wish, judged, course)
+
+
+def _question(outage: Outage, wish: Wish, valves: Sequence[WorkedValve]) -> Question:
+    asked = outage.question
+    gates = [valve for valve in valves if valve.device_table in {"valve", "control_valve"}]
+    stuck = [valve for valve in gates if is_stuck(valve)]
+    leaking = [one.valve for one in stuck if one.position_before == "closed"]
+    opened = [one.valve for one in gates if one.state == "opened"]
+    return Question(
+        pipes=[(pipe, at_m) for pipe, at_m in asked["pipes"]],
+        valves=asked["valves"],
+        nodes=asked["nodes"],
+        hydrants=asked["hydrants"],
+        closed=sorted({*asked["closed"], *wish.closed}),
+        inoperable=sorted(
+            {
+                *asked["inoperable"],
+                *wish.skipped,
+                *(one.valve for one in stuck if one.state != "not_found"),
+            }
+        ),
+        unreachable=sorted(
+            {*asked["unreachable"], *(one.valve for one in stuck if one.state == "not_found")}
+        ),
+        opened=sorted({*asked["opened"], *wish.opened, *opened, *leaking}),
+    )
+
+
+def _course(situation: Situation, outage: Outage, now: dt.datetime) -> Course:
+    closed_at, reopened_at = {}, {}
+    for valve in situation.valves[outage.key].values():
+        row = situation.device_row(valve.place)
+        if row < 0 or valve.device_table == "source" or valve.closed_at is None:
+            continue
+        if is_shut(valve) or valve.state in {"reopened", "handed_over"}:
+            closed_at[row] = valve.closed_at
+        if valve.state in {"reopened", "handed_over"}:
+            reopened_at[row] = valve.reopened_at
+        elif valve.state == "will_not_reopen":
+            reopened_at[row] = None
+    return Course(
+        aware_at=min(outage.aware_at, now),
+        dispatched_at=outage.dispatched_at,
+        on_site_at=outage.on_site_at,
+        water_stopped_at=outage.water_stopped_at,
+        repaired_at=outage.repaired_at,
+        flushed_at=outage.flushed_at,
+        restored_at=outage.restored_at,
+        begins_at=outage.planned_from,
+        ends_at=outage.planned_until,
+        closed_at=closed_at,
+        reopened_at=reopened_at,
+        model=current_model(situation.session),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What a plan changes in the one before."""
+
+    valves_added: list[str]
+    valves_removed: list[str]
+    customers_added: int
+    customers_removed: int
+    properties_added: int
+    """Less than nothing where a plan spares more than it adds."""
+    critical_added: list[str]
+    critical_removed: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it as events and plans keep it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def compare(situation: Situation, outage: Outage, before: Plan | None, plan: Judged) -> Difference:
+    """Tell what a plan changes in the one before it."""
+    known, live, old_critical = queries.fetch_expected_keys(situation.session, outage.key)
+    isolation = plan.judged.ruling.isolation
+    rows = isolation.premises_lost
+    keys = keys_of(situation.stored, "customer")[rows]
+    properties = situation.before.network.premises_properties
+    added = rows[~np.isin(keys, np.array(known, dtype=np.int64))]
+    gone = np.setdiff1d(np.array(live, dtype=np.int64), keys)
+    gone_rows = np.searchsorted(keys_of(situation.stored, "customer"), gone)
+    gone_rows = gone_rows[gone_rows < len(properties)]
+    critical = set(plan.effect.customers.critical)
+    mine = set(valves_of(plan))
+    theirs = set(before.answer["valves_to_close"]) if before else set()
+    return Difference(
+        valves_added=sorted(mine - theirs),
+        valves_removed=sorted(theirs - mine),
+        customers_added=int(added.size),
+        customers_removed=int(gone.size),
+        properties_added=int(properties[added].sum()) - int(properties[gone_rows].sum()),
+        critical_added=sorted(critical - set(old_critical)),
+        critical_removed=sorted(set(old_critical) - critical),
+    )
+
+
+def valves_of(plan: Judged) -> list[str]:
+    """List the valves that a plan closes, those chosen besides included."""
+    question = plan.judged.answer.question
+    return sorted({*plan.effect.valves_to_close, *question.closed})
+
+
+def add_plan(
+    situation: Situation,
+    outage: Outage,
+    plan: Judged,
+    *,
+    status: str,
+    because: Mapping[str, Any],
+    by: str,
+    now: dt.datetime,
+) -> Plan:
+    """Write a new version of the plan, with what it changes in the one in force."""
+    plans = queries.fetch_plans(situation.session, [outage.key])
+    before = next((one for one in plans if one.number == outage.plan_number), None)
+    difference = compare(situation, outage, before, plan) if before else None
+    queries.supersede_plans(situation.session, outage.key, ["proposed"])
+    if status == "approved":
+        queries.supersede_plans(situation.session, outage.key, ["approved"])
+    return queries.insert_plan(
+        situation.session,
+        {
+            "outage_key": outage.key,
+            "number": plans[-1].number + 1 if plans else 1,
+            "kind": plan.wish.kind,
+            "status": status,
+            "because": dict(because),
+            "wish": plan.wish.as_json(),
+            "answer": _answer(plan),
+            "difference": difference.as_json() if difference else None,
+            "made_at": now,
+            "made_by": by,
+            "approved_at": now if status == "approved" else None,
+            "approved_by": by if status == "approved" else None,
+        },
+    )
+
+
+def _answer(plan: Judged) -> dict[str, Any]:
+    """Keep of an answer what a plan's page tells; customers stand in their intervals."""
+    effect = plan.effect
+    lost = effect.customers
+    return {
+        "isolated": effect.isolated,
+        "valves_to_close": valves_of(plan),
+        "valves_optional": effect.valves_optional,
+        "valves_verify_shut": effect.valves_verify_shut,
+        "pumps_to_stop": effect.pumps_to_stop,
+        "sources_shut": effect.sources_shut,
+        "pipes_shut": effect.pipes_shut[:200],
+        "hydrants_dry": effect.hydrants_dry,
+        "customers": {
+            "connections": lost.connections,
+            "properties": lost.properties,
+            "people": lost.people,
+            "critical": lost.critical,
+        },
+        "network_revision": plan.judged.answer.network_revision,
+        "remarks": [
+            {"code": one.code, "id": one.id, "params": dict(one.params)}
+            for one in plan.judged.answer.remarks
+        ],
+    }
+
+
+def put_in_force(
+    situation: Situation, outage: Outage, plan: Judged, number: int, now: dt.datetime
+) -> Outage:
+    """Make a plan the one by which valves are worked and customers expected to be dry."""
+    _write_valves(situation, outage, plan)
+    after = queries.update_outage(
+        situation.session,
+        outage.key,
+        {"plan_number": number, "zone_pipe_keys": _zone(situation, plan)},
+    )
+    situation.add(after)
+    return redraw(situation, after, plan, now)
+
+
+def _zone(situation: Situation, plan: Judged) -> list[int]:
+    isolation = plan.judged.ruling.isolation
+    pipes = np.union1d(isolation.pipes_shut, isolation.pipes_cut_off)
+    keys: list[int] = keys_of(situation.stored, "pipe")[pipes].tolist()
+    return keys
+
+
+def _parts_in_plan(
+    situation: Situation, plan: Judged
+) -> Iterator[tuple[Place, str, str, int | None, float | None]]:
+    """Name each device of a plan: place, id, role, number in the order of work, turns recorded."""
+    answer = plan.judged.answer
+    number = 0
+    seen: set[Place] = set()
+    for step in answer.steps:
+        number = step.number
+        place = (step.device.table, step.device.key)
+        seen.add(place)
+        yield place, step.device.id, "close", number, step.device.turns
+    case = plan.judged.case
+    closing = plan.judged.ruling.isolation.closing
+    for row, device in case.rows.devices(closing.tolist()).items():
+        place = situation.place_of(row)
+        if place not in seen:
+            number += 1
+            seen.add(place)
+            yield place, device.id, "close", number, device.turns
+    roles = {"optional": "optional", "verify_shut": "verify_shut", "pump": "pump"}
+    for kind, role in roles.items():
+        for device in answer.devices[kind]:
+            place = (device.table, device.key)
+            if place not in seen:
+                seen.add(place)
+                yield place, device.id, role, None, device.turns
+    for row in plan.judged.ruling.isolation.sources_shut.tolist():
+        key = int(keys_of(situation.stored, "source")[row])
+        yield ("source", key), case.rows.id("source", row), "source", None, None
+    refeeds = [one for one in plan.effect.refeed or () if one.properties_regained > 0]
+    wanted = {one.valve for one in refeeds[:MOST_REFEEDS]} | set(plan.wish.opened)
+    for device in answer.devices["refeed"]:
+        place = (device.table, device.key)
+        if device.id in wanted and place not in seen:
+            seen.add(place)
+            yield place, device.id, "refeed", None, device.turns
+
+
+def _write_valves(situation: Situation, outage: Outage, plan: Judged) -> None:
+    """Give every device its part in the new plan; what was worked and is not in it is surplus."""
+    session, known = situation.session, dict(situation.valves[outage.key])
+    added, changed = [], []
+    for place, name, role, number, turns in _parts_in_plan(situation, plan):
+        valve = known.pop(place, None)
+        if valve is None:
+            added.append(
+                {
+                    "outage_key": outage.key,
+                    "device_table": place[0],
+                    "device_key": place[1],
+                    "valve": name,
+                    "role": role,
+                    "number": number,
+                    "state": "to_open" if role == "refeed" else "to_close",
+                    "position_before": _position_before(situation, place),
+                    "turns_recorded": turns,
+                }
+            )
+        else:
+            state = valve.state
+            if state == "to_open" or (state in {"reopened", "handed_over"} and number is not None):
+                # It is needed again: a plan closes only what is open.
+                state = "to_open" if role == "refeed" else "to_close"
+            changed.append({"key": valve.key, "role": role, "number": number, "state": state})
+    for valve in known.values():
+        if valve.state in {"to_close", "to_open"}:
+            continue
+        role = "stuck" if is_stuck(valve) else "surplus"
+        role = valve.role if valve.state in {"reopened", "handed_over", "opened"} else role
+        changed.append({"key": valve.key, "role": role, "number": None, "state": valve.state})
+    untouched = [one.key for one in known.values() if one.state in {"to_close", "to_open"}]
+    queries.delete_valves(session, untouched)
+    queries.update_valves(session, changed)
+    queries.insert_valves(session, added)
+    situation.read_valves(outage.key)
+
+
+def _position_before(situation: Situation, place: Place) -> str:
+    if place[0] == "source":
+        return "open"
+    row = situation.device_row(place)
+    if place[0] == "pump":
+        return "open" if situation.before.is_open[row] else "closed"
+    return POSITIONS[int(situation.before.facts.position[row])]
+
+
+def redraw(situation: Situation, outage: Outage, plan: Judged, now: dt.datetime) -> Outage:
+    """Write the forecast anew: of the stages, of each valve, and of each customer."""
+    forecast = plan.judged.forecast
+    timeline, since = forecast.timeline, plan.course.aware_at
+    stages: dict[str, Any] = {}
+    if timeline is not None:
+        for stage in STAGES:
+            if getattr(outage, f"{stage}_at") is None:
+                stages[stage] = as_json(moments(since, getattr(timeline, stage)))
+        _redraw_valves(situation, outage, plan)
+    _write_expected(situation, outage, plan)
+    values: dict[str, Any] = {"forecast": stages, **_tallied(situation, outage)}
+    values |= _promised(outage, stages.get("restored"), now)
+    after = queries.update_outage(situation.session, outage.key, values)
+    situation.add(after)
+    return after
+
+
+def recount(situation: Situation, outage: Outage, *, is_changed: bool = False) -> Outage:
+    """Count anew whom an outage concerns."""
+    values = _tallied(situation, outage)
+    if is_changed:
+        values["version"] = outage.version + 1
+    after = queries.update_outage(situation.session, outage.key, values)
+    situation.add(after)
+    return after
+
+
+def as_part_rows(parts: Sequence[int]) -> Rows:
+    """Write parts of pipes as an array."""
+    return as_rows(parts)
+
+
+def _tallied(situation: Situation, outage: Outage) -> dict[str, Any]:
+    found = queries.tally(situation.session, outage.key)
+    names = ("connections", "customers_out", "properties_out", "people_out", "critical_out")
+    return {name: getattr(found, name) for name in names}
+
+
+def _redraw_valves(situation: Situation, outage: Outage, plan: Judged) -> None:
+    valves = situation.valves[outage.key]
+    rows = []
+    for step in plan.judged.answer.steps:
+        valve = valves.get((step.device.table, step.device.key))
+        if valve is not None:
+            reopened = step.reopened.p50
+            rows.append(
+                {
+                    "key": valve.key,
+                    "expected_closed_at": step.closed.p50,
+                    "expected_reopened_at": None if reopened == NEVER else reopened,
+                }
+            )
+    queries.update_valves(situation.session, rows)
+    situation.read_valves(outage.key)
+
+
+def _write_expected(situation: Situation, outage: Outage, plan: Judged) -> None:
+    """Write whom the plan leaves dry, from when until when, and forget whom it spares."""
+    timeline = plan.judged.forecast.timeline
+    session = situation.session
+    causes = ["shut", "cut_off", "unforeseen"]
+    if timeline is None:
+        queries.delete_unexpected(session, outage.key, [], causes)
+        return
+    ruling = plan.judged.ruling
+    isolation = ruling.isolation
+    rows, off, dry, back = intervals_of_job(ruling.world, isolation, timeline)
+    early = intervals_of_job(ruling.world, isolation, timeline, "p10")[3]
+    late = intervals_of_job(ruling.world, isolation, timeline, "p90")[3]
+    is_shut_off = np.isin(rows, isolation.premises_shut)
+    keys = situation.customer_keys(rows)
+    queries.delete_unexpected(session, outage.key, keys, causes)
+    queries.upsert_expected(
+        session,
+        outage.key,
+        plan.course.aware_at,
+        Expected(
+            customer_keys=keys,
+            causes=np.where(is_shut_off, "shut", "cut_off").tolist(),
+            tank_lasts_h=_finite(np.subtract(dry, off, where=np.isfinite(off), out=dry.copy())),
+            lost_h=_finite(off),
+            p10_h=_finite(early),
+            p50_h=_finite(back),
+            p90_h=_finite(late),
+        ),
+    )
+
+
+def _finite(hours: np.typing.NDArray[np.float64]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in hours.tolist()]
+
+
+def write_joint(situation: Situation, now: dt.datetime) -> dict[int, list[int]]:
+    """Write whom several jobs leave dry only together, by the latest of them; give them by job."""
+    session = situation.session
+    live = sorted(situation.outages)
+    overlapping = {
+        key: [one for one in live if one < key and _meet(situation, one, key, now)] for key in live
+    }
+    joint = situation.find_joint(overlapping) if len(live) > 1 else {}
+    keys = {key: situation.customer_keys(rows) for key, rows in joint.items() if rows.size}
+    queries.delete_unexpected_joint(session, [key for key in live if key not in keys])
+    for key, customers in keys.items():
+        queries.delete_unexpected(session, key, customers, ["joint"])
+        queries.upsert_joint(session, key, customers, [key, *overlapping[key]])
+    return keys
+
+
+def _meet(situation: Situation, one: int, other: int, now: dt.datetime) -> bool:
+    """Tell whether two jobs keep valves shut at the same time, by their forecasts."""
+    spans = [_span(situation.outages[key], now) for key in (one, other)]
+    return max(begin for begin, _ in spans) <= min(end for _, end in spans)
+
+
+def _span(outage: Outage, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    begin = outage.planned_from or outage.aware_at
+    restored = outage.forecast.get("restored")
+    end = dt.datetime.fromisoformat(restored["p90"]) if restored else now
+    return begin, max(end, begin) if begin > now else max(end, now)
+
+
+def as_json(found: Moments) -> dict[str, str]:
+    """Write a forecast as it is kept."""
+    return {name: getattr(found, name).isoformat() for name in ("p10", "p50", "p90")}
+
+
+def _promised(
+    outage: Outage, restored: Mapping[str, str] | None, now: dt.datetime
+) -> dict[str, Any]:
+    """Give what customers are to be told from now on; a promise is moved for good reason only."""
+    if restored is None:
+        return {"promised_by": None, "next_news_at": None}
+    p10, p90 = (dt.datetime.fromisoformat(restored[name]) for name in ("p10", "p90"))
+    by: dt.datetime | None = round_up(p90)
+    news: dt.datetime | None = None
+    if p90 - p10 > WIDEST:
+        by, news = None, round_up(now + NEWS_AFTER)
+    old_by, old_news = outage.promised_by, outage.next_news_at
+    is_kept = False
+    if by is not None and old_by is not None:
+        is_kept = abs(by - old_by) <= HALF_HOUR and old_by > now
+    elif by is None and old_news is not None:
+        is_kept = old_news > now
+    if is_kept:
+        return {}
+    return {"promised_by": by, "next_news_at": news, "promised_at": now}
+
+
+def round_up(moment: dt.datetime) -> dt.datetime:
+    """Round up to the half hour."""
+    past = dt.timedelta(
+        minutes=moment.minute % 30, seconds=moment.second, microseconds=moment.microsecond
+    )
+    return moment if not past else moment - past + HALF_HOUR
+
+
+def promise(session: Session, outage: Outage, now: dt.datetime) -> Promise:  # noqa: ARG001 - as all rules
+    """Give what may be told of an outage now; a promise that has passed is one no more."""
+    by, news = outage.promised_by, outage.next_news_at
+    if by is not None and by <= now:
+        by, news = None, round_up(now + NEWS_AFTER)
+    if by is None and (news is None or news <= now):
+        news = round_up(now + NEWS_AFTER)
+    return Promise(
+        by=by,
+        next_news_at=None if by else news,
+        may_call_from=next_call_hour(now),
+        changed_at=outage.promised_at,
+    )
+
+
+def next_call_hour(now: dt.datetime) -> dt.datetime:
+    """Give the next moment at which customers may be called."""
+    here = now.astimezone(ZoneInfo(TIMEZONE))
+    if CALLS_FROM <= here.time() < CALLS_UNTIL:
+        return now
+    day = here.date() + dt.timedelta(days=here.time() >= CALLS_UNTIL)
+    return dt.datetime.combine(day, CALLS_FROM, here.tzinfo).astimezone(dt.UTC)
+
+
+def list_choices(situation: Situation, outage: Outage, now: dt.datetime) -> list[Choice]:
+    """Give the ways to stop the water that differ: nearest ring, fewest customers, fastest."""
+    nearest = judge(situation, outage, Wish(), now)
+    found = [nearest]
+    if fewest := _fewest(situation, outage, nearest, now):
+        found.append(fewest)
+    if fastest := _fastest(situation, outage, nearest, now):
+        found.append(fastest)
+    return [_choice(one) for one in found]
+
+
+def _choice(plan: Judged) -> Choice:
+    lost = plan.effect.customers
+    return Choice(
+        wish=plan.wish,
+        valves=valves_of(plan),
+        properties=lost.properties,
+        connections=lost.connections,
+        critical=lost.critical,
+        water_stopped=plan.judged.answer.water_stopped,
+        is_isolated=plan.effect.isolated,
+    )
+
+
+def _fewest(
+    situation: Situation, outage: Outage, nearest: Judged, now: dt.datetime
+) -> Judged | None:
+    """Try the re-feeding valves one after the other: closing alone can spare nobody more."""
+    best = nearest
+    for one in nearest.effect.refeed or ():
+        if one.crosses_boundary or one.properties_regained == 0:
+            continue
+        wish = Wish(kind="fewest", opened=(*best.wish.opened, one.valve))
+        plan = judge(situation, outage, wish, now)
+        if plan.effect.customers.properties < best.effect.customers.properties:
+            best = plan
+    return None if best is nearest else best
+
+
+def _fastest(
+    situation: Situation, outage: Outage, nearest: Judged, now: dt.datetime
+) -> Judged | None:
+    """Leave single valves of the ring open while the larger ring behind is sooner closed."""
+    best = nearest
+    most = MOST_TIMES_LARGER * max(nearest.effect.customers.properties, 1)
+    for _ in range(MOST_STEPS):
+        better = best
+        for valve in best.effect.valves_to_close:
+            wish = Wish(kind="fastest", skipped=(*best.wish.skipped, valve))
+            plan = judge(situation, outage, wish, now)
+            if not plan.effect.isolated or plan.effect.customers.properties > most:
+                continue
+            if _stop_min(plan) < _stop_min(better):
+                better = plan
+        if better is best:
+            break
+        best = better
+    if best is nearest or _stop_min(nearest) - _stop_min(best) < FASTER_MIN:
+        return None
+    return best
+
+
+def _stop_min(plan: Judged) -> float:
+    stopped = plan.judged.answer.water_stopped
+    if stopped is None:
+        return math.inf
+    return (stopped.p50 - plan.course.aware_at) / dt.timedelta(minutes=1)
+
+
+def wish_in_force(situation: Situation, outage: Outage) -> Wish:
+    """Give what was chosen for the plan in force."""
+    for plan in queries.fetch_plans(situation.session, [outage.key]):
+        if plan.number == outage.plan_number:
+            return Wish.read(plan.kind, plan.wish)
+    return Wish()
+
+
+def find_choice(situation: Situation, outage: Outage, kind: str, now: dt.datetime) -> Judged:
+    """
+    Give the plan of a kind.
+
+    Raises
+    ------
+    ConflictError
+        If there is none that differs from the nearest ring.
+    """
+    nearest = judge(situation, outage, Wish(), now)
+    if kind == "nearest":
+        return nearest
+    finder = _fewest if kind == "fewest" else _fastest
+    found = finder(situation, outage, nearest, now)
+    if found is None:
+        raise ConflictError("Nothing does better here than the nearest ring of valves.")
+    return replace(found)

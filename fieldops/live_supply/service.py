@@ -1,0 +1,273 @@
+"""Several jobs at once on one network: who is dry, since when, and whose trench is kept dry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fieldops.live_supply import queries
+from fieldops.live_supply.queries import Outage, Plan, Regained, Tag, Tally, WorkedValve
+from fieldops.network.queries import POSITIONS
+from fieldops.network.service import StoredNetwork, current_network
+from fieldops.outage_questions.service import keys_of, row_of
+from gis.isolation import Break, blocks_of, isolate_blocks
+from gis.live_supply import NO_ROWS, LiveSupply, ValveWork, as_rows, premises_lost_to
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from fieldops.live_supply.queries import Place
+    from gis.network import Rows
+    from gis.world import World
+
+__all__ = ["Outage", "Plan", "Situation", "Tag", "Tally", "WorkedValve", "is_shut", "is_stuck"]
+
+HELD_BY = ("close", "pump", "source", "surplus")
+"""Parts in a plan by which a shut device belongs to the closed set of its job."""
+
+
+def is_shut(valve: WorkedValve) -> bool:
+    """Tell whether a job holds a device shut; one that passes only if somebody accepted it."""
+    if valve.state == "passing":
+        return valve.accepted_by is not None
+    return valve.state in {"closed_tight", "will_not_reopen"}
+
+
+def is_stuck(valve: WorkedValve) -> bool:
+    """Tell whether a device was tried and bounds nothing."""
+    if valve.state == "passing":
+        return valve.accepted_by is None
+    return valve.state in {"will_not_close", "not_found"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyChange:
+    """What an event did to the customers."""
+
+    lost: int
+    regained: list[Regained]
+    """Those who have water again, not those whom another job still keeps dry."""
+
+
+@dataclass(slots=True, eq=False)
+class Situation:
+    """
+    All jobs under way, and the network before any of them.
+
+    Drills know of each other and of what real jobs have closed; real jobs know of no drill.
+    """
+
+    session: Session
+    stored: StoredNetwork
+    outages: dict[int, Outage]
+    valves: dict[int, dict[Place, WorkedValve]]
+    before: World
+    _supplies: dict[tuple[int, ...], LiveSupply] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, session: Session, *, is_drill: bool) -> Situation:
+        """Read how everything stands."""
+        outages = {one.key: one for one in queries.fetch_live(session, is_drill=is_drill)}
+        valves: dict[int, dict[Place, WorkedValve]] = {key: {} for key in outages}
+        for valve in queries.fetch_valves(session, outages):
+            valves[valve.outage_key][valve.place] = valve
+        stored = current_network(session)
+        before = _before(stored, [one for each in valves.values() for one in each.values()])
+        return cls(session, stored, outages, valves, before)
+
+    @property
+    def stored_before(self) -> StoredNetwork:
+        """The network as it was before any of the work, for questions."""
+        return replace(self.stored, world=self.before)
+
+    def add(self, outage: Outage) -> None:
+        """Take an outage in, or its new state."""
+        self.outages[outage.key] = outage
+        self.valves.setdefault(outage.key, {})
+
+    def read_valves(self, outage_key: int) -> None:
+        """Read the valves of an outage anew."""
+        rows = queries.fetch_valves(self.session, [outage_key])
+        self.valves[outage_key] = {valve.place: valve for valve in rows}
+        self._supplies.clear()
+
+    def change_valve(self, valve: WorkedValve, **values: Any) -> WorkedValve:  # noqa: ANN401 - any column
+        """Write how a valve stands now."""
+        queries.update_valve(self.session, valve.key, values)
+        after = replace(valve, **values)
+        self.valves[valve.outage_key][valve.place] = after
+        self._supplies.clear()
+        return after
+
+    def suppose_open(self, valves: Sequence[WorkedValve]) -> Situation:
+        """Give the situation in which some valves stood open; nothing is written."""
+        supposed = {key: dict(each) for key, each in self.valves.items()}
+        for valve in valves:
+            state = "opened" if valve.role == "refeed" else "reopened"
+            supposed[valve.outage_key][valve.place] = replace(valve, state=state)
+        return Situation(self.session, self.stored, self.outages, supposed, self.before)
+
+    def device_row(self, place: Place) -> int:
+        """Give the row of a device; -1 if the network has it no more."""
+        table, key = place
+        if table == "source":
+            return row_of(self.stored, "source", key)
+        return self.stored.keys.device_row(table, key)
+
+    def place_of(self, row: int) -> Place:
+        """Give the table and key of a device's row."""
+        return self.stored.keys.device_table(row), int(self.stored.keys.devices[row])
+
+    def work_of(self, outage_key: int) -> ValveWork:
+        """Give what a job has done to the network."""
+        closed: list[int] = []
+        opened: list[int] = []
+        sources: list[int] = []
+        for valve in self.valves[outage_key].values():
+            row = self.device_row(valve.place)
+            if row < 0:
+                continue
+            if valve.state == "opened":
+                opened.append(row)
+            elif is_shut(valve):
+                (sources if valve.device_table == "source" else closed).append(row)
+        return ValveWork(as_rows(closed), as_rows(opened), as_rows(sources))
+
+    def supply(self, outage_keys: Iterable[int] | None = None) -> LiveSupply:
+        """Let the water run with the work of some jobs done, by default of all."""
+        keys = tuple(sorted(self.outages if outage_keys is None else outage_keys))
+        if keys not in self._supplies:
+            work = ValveWork.of_all([self.work_of(key) for key in keys])
+            segments = NO_ROWS if self.before.has_sources else self._segments(keys)
+            self._supplies[keys] = LiveSupply.of(self.before, work, segments)
+        return self._supplies[keys]
+
+    def broken_blocks(self, outage_key: int) -> Rows:
+        """Give the blocks that are open to a job's trench."""
+        return blocks_of(self.before, self._break_of(self.outages[outage_key]))
+
+    def is_trench_dry(self, outage_key: int) -> bool:
+        """Tell whether no water reaches a job's trench."""
+        return self.supply().is_trench_dry(self.broken_blocks(outage_key))
+
+    def guards(self, outage_key: int) -> list[Place]:
+        """List the closed devices each of which alone keeps a job's trench dry."""
+        rows = self.supply().find_guards(self.broken_blocks(outage_key))
+        return [self.place_of(row) for row in rows.tolist()]
+
+    def write_guards(self) -> None:
+        """Write down for the database which valves keep whose trench dry."""
+        queries.replace_guards(self.session, {key: self.guards(key) for key in self.outages})
+
+    def customer_keys(self, premises: Rows) -> list[int]:
+        """Give the keys of premises."""
+        keys: list[int] = keys_of(self.stored, "customer")[premises].tolist()
+        return keys
+
+    def write_supply(self, outage_key: int, at: dt.datetime) -> SupplyChange:
+        """
+        Write who became dry and who has water again since the last event.
+
+        Somebody is dry by a job while its own closed valves alone would keep her dry; by the later
+        of several jobs where only all of them together do.
+        """
+        session, live = self.session, list(self.outages)
+        own = self.customer_keys(self.supply([outage_key]).premises_dry())
+        every = self.customer_keys(self.supply().premises_dry())
+        lost = queries.mark_lost(session, [outage_key], own, at, is_joint=False)
+        lost += queries.mark_lost(session, live, every, at, is_joint=True)
+        # With its cause unforeseen, because the plan named none of them.
+        lost += len(queries.insert_lost(session, outage_key, [outage_key], own, at, "unforeseen"))
+        lost += len(queries.insert_lost(session, max(live), live, every, at, "joint"))
+        ended = queries.mark_restored(session, [outage_key], own, at, is_joint=False)
+        ended += queries.mark_restored(session, live, every, at, is_joint=True)
+        still = set(every)
+        return SupplyChange(
+            lost=lost, regained=[one for one in ended if one.customer_key not in still]
+        )
+
+    def closed_sets(self) -> dict[int, Rows]:
+        """Give what each job has closed or is going to close."""
+        found = {}
+        for key, valves in self.valves.items():
+            found[key] = as_rows(
+                row
+                for valve in valves.values()
+                if valve.role in HELD_BY
+                and valve.device_table != "source"
+                and not is_stuck(valve)
+                and (is_shut(valve) or (valve.role != "surplus" and valve.state == "to_close"))
+                and (row := self.device_row(valve.place)) >= 0
+            )
+        return found
+
+    def find_joint(self, overlapping: Mapping[int, Sequence[int]]) -> dict[int, Rows]:
+        """
+        List who is dry under several jobs together though fine under each, by the latest job.
+
+        `overlapping` gives for each outage the earlier ones that are under way at the same time.
+        """
+        sets = self.closed_sets()
+        alone: dict[int, Rows] = {}
+        found: dict[int, Rows] = {}
+        told = NO_ROWS
+        for key in sorted(overlapping):
+            earlier = overlapping[key]
+            if not earlier:
+                continue
+            for one in (key, *earlier):
+                if one not in alone:
+                    alone[one] = premises_lost_to(self.before, sets[one])
+            union = np.unique(np.concatenate([sets[one] for one in (key, *earlier)]))
+            lost = premises_lost_to(self.before, union.astype(np.int32))
+            fine = np.concatenate([told, *(alone[one] for one in (key, *earlier))])
+            found[key] = np.setdiff1d(lost, fine)
+            told = np.union1d(told, found[key])
+        return found
+
+    def _break_of(self, outage: Outage) -> Break:
+        keys = outage.question["keys"]
+        stored = self.stored
+
+        def rows(kind: str) -> list[int]:
+            return [row for key in keys[kind] if (row := row_of(stored, kind, key)) >= 0]
+
+        lengths = self.before.network.pipe_length_m
+        pipes = [
+            (row, None if at_m is None else min(float(at_m), float(lengths[row])))
+            for key, at_m in keys["pipe"]
+            if (row := row_of(stored, "pipe", key)) >= 0
+        ]
+        devices = [self.device_row((table, key)) for table, key in keys["device"]]
+        return Break(
+            pipes=pipes,
+            nodes=rows("node"),
+            hydrants=rows("hydrant"),
+            devices=[row for row in devices if row >= 0],
+        )
+
+    def _segments(self, keys: Iterable[int]) -> Rows:
+        """List the blocks that jobs drain, by the valves as they were before."""
+        found = [isolate_blocks(self.before, self.broken_blocks(key)).blocks_shut for key in keys]
+        return np.unique(np.concatenate([NO_ROWS, *found])).astype(np.int32)
+
+
+def _before(stored: StoredNetwork, valves: Sequence[WorkedValve]) -> World:
+    """Give the network with every valve that a live job has worked as it was before."""
+    was = {
+        stored.keys.device_row(*valve.place): POSITIONS.index(valve.position_before)
+        for valve in valves
+        if valve.device_table in {"valve", "control_valve"}
+        and (is_shut(valve) or valve.state == "opened")
+    }
+    was.pop(-1, None)
+    rows = as_rows(was)
+    position = np.array([was[row] for row in rows.tolist()], dtype=np.int8)
+    if (stored.world.facts.position[rows] == position).all():
+        return stored.world
+    return stored.world.with_facts(rows, position=position)
