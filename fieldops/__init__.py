@@ -38,6 +38,8 @@ FEATURES = (
     "dispatch",
     "shutdowns",
     "reports",
+    "receipts",
+    "emergencies",
     "duty",
     "durations",
     "planning",

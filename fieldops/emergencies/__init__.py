@@ -1,0 +1,1 @@
+"""Emergency levels: judged from incidents, with phone trees, reports and stand-down."""
