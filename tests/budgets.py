@@ -25,6 +25,7 @@ BUDGETS: dict[str, int] = {
     "durations.show_learning": 2,
     "durations.receive_history": 3,
     "console.show_dispatch": 6,
+    "console_api.show_board": 30,
     "shutdowns.list_shutdowns": 2,
     "shutdowns.receive_request": 12,
     "shutdowns.show_shutdown": 40,

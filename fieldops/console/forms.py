@@ -1,11 +1,24 @@
-"""The texts that the console's scripts show, in the reader's language."""
+"""The board as JSON, and the texts that the console's scripts show."""
 
 from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
 
 from flask_babel import get_locale
 from flask_babel import lazy_gettext as _l
 
+from fieldops.dispatch.forms import write_reasons
+from fieldops.live_outages.service import face
 from fieldops.maps.forms import say_words as say_words_of_map
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fieldops.console.service import Board
+    from fieldops.crews.service import Crew
+    from fieldops.dispatch.service import Suggestion
+    from fieldops.work_orders.queries import WorkOrder
 
 WORDS = {
     "just-now": _l("just now"),
@@ -277,4 +290,73 @@ def say_words() -> dict[str, str]:
         **{name: str(text) for name, text in WORDS.items()},
         **{f"wants.{name}": example for name, example in IDS.items()},
         **PUNCTUATION["zh" if str(get_locale()).startswith("zh") else "en"],
+    }
+
+
+def as_json(board: Board) -> dict[str, Any]:
+    """Write a board as the console's scripts read it."""
+    return {
+        "position": board.position,
+        "now": board.now.isoformat(),
+        "incidents": [_pick(one, INCIDENT_FIELDS) for one in board.incidents],
+        "orders": [_write_order(one) for one in board.orders],
+        "outages": [
+            face(one.outage) | {"opened_at": one.outage.opened_at.isoformat()}
+            for one in board.outages
+        ],
+        "crews": [_write_crew(one) for one in board.crews],
+        "suggestions": [_write_suggestion(one) for one in board.suggestions],
+    }
+
+
+INCIDENT_FIELDS = (
+    "id", "kind", "status", "is_planned", "is_drill", "lon", "lat", "address", "pipe", "at_m",
+    "danger", "score", "score_parts", "properties_out", "people_out", "critical_out",
+    "hydrants_dry", "opened_at", "version",
+)  # fmt: skip
+ORDER_FIELDS = (
+    "id", "kind", "severity", "state", "is_on_hold", "hold_reason", "resume_by", "crews_needed",
+    "skills", "lon", "lat", "address", "customers_out", "critical_out", "release_at", "due_at",
+    "arrive_due_at", "opened_at", "assigned_at", "is_pinned", "pin_reason", "is_drill", "version",
+)  # fmt: skip
+CREW_FIELDS = (
+    "id", "name", "contractor", "lon", "lat", "position_at", "is_position_stale", "on_shift",
+    "on_call_rank", "shift_ends_at", "phone",
+)  # fmt: skip
+
+
+def _pick(thing: object, names: Iterable[str]) -> dict[str, Any]:
+    return {name: _plain(getattr(thing, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any field
+    return value.isoformat() if isinstance(value, dt.datetime) else value
+
+
+def _write_order(order: WorkOrder) -> dict[str, Any]:
+    return _pick(order, ORDER_FIELDS) | {
+        "incident": order.incident_id,
+        "outage": None if order.outage_key is None else f"O-{order.outage_key}",
+        "crew": order.crew_id,
+        "second_crew": order.second_crew_id,
+        "after_order": order.after_order_id,
+        "pipe": order.pipe_id,
+    }
+
+
+def _write_crew(crew: Crew) -> dict[str, Any]:
+    return _pick(crew, CREW_FIELDS) | {"skills": sorted(crew.skills)}
+
+
+def _write_suggestion(suggestion: Suggestion) -> dict[str, Any]:
+    return {
+        "order": suggestion.order_id,
+        "version": suggestion.version,
+        "crew": suggestion.crew_id,
+        "second_crew": suggestion.second_crew_id,
+        "eta_min": round(suggestion.eta_min, 1),
+        "is_straight_line": suggestion.is_straight_line,
+        "divert_from": suggestion.divert_from,
+        "runner_up": suggestion.runner_up and suggestion.runner_up.crew_id,
+        "reasons": write_reasons(suggestion.reasons),
     }

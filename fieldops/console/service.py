@@ -1,0 +1,55 @@
+"""The board: everything under way at one moment, from those whose business each thing is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fieldops.crews.service import list_crews
+from fieldops.dispatch.service import suggest
+from fieldops.events.queries import fetch_head
+from fieldops.incidents import service as incidents
+from fieldops.live_outages import service as live_outages
+from fieldops.work_orders import service as work_orders
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from sqlalchemy.orm import Session
+
+    from fieldops.crews.service import Crew
+    from fieldops.dispatch.service import Suggestion
+    from fieldops.incidents.service import Incident
+    from fieldops.live_outages.service import LiveOutage
+    from fieldops.work_orders.queries import WorkOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """
+    What a dispatcher has to know at a moment.
+
+    `position` is the log's when the reading began: whatever comes after it may be in here already,
+    but nothing before it is missing.
+    """
+
+    position: int
+    now: dt.datetime
+    incidents: list[Incident]
+    orders: list[WorkOrder]
+    outages: list[LiveOutage]
+    crews: list[Crew]
+    suggestions: list[Suggestion]
+
+
+def read_board(session: Session, now: dt.datetime) -> Board:
+    """Read everything that is under way."""
+    return Board(
+        position=fetch_head(session),
+        now=now,
+        incidents=incidents.list_open(session),
+        orders=work_orders.list_open(session),
+        outages=live_outages.list_open(session),
+        crews=list_crews(session, now),
+        suggestions=suggest(session, now),
+    )
