@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_array
 from shapely import points
 
 from fieldops.errors import NotFoundError
@@ -66,6 +67,19 @@ class CityStreets:
     fields: dict[Place, Field] = field(default_factory=dict)
     unclosed: list[Streets] = field(default_factory=list)
     """The same streets with none closed, made when somebody first asks what closing costs."""
+
+    graphs: list[csr_array] = field(default_factory=list)
+
+    def streets_of(self) -> Streets:
+        """Give the streets where it is known that there are some."""
+        assert self.streets is not None  # noqa: S101 - a field was made on them
+        return self.streets
+
+    def onward(self) -> csr_array:
+        """Give the minutes from each corner to the next ones, made when somebody first drives."""
+        if not self.graphs:
+            self.graphs.append(csr_array(self.streets_of().reversed_graph.T))
+        return self.graphs[0]
 
     def flat(self, places: Sequence[Place]) -> tuple[Numbers, Numbers]:
         """Give east and north of places in metres."""
@@ -191,6 +205,61 @@ def find_travel(
         is_straight |= ~there.any(axis=0)
         is_straight |= ~there.any(axis=1, keepdims=True)
     return Travel(np.where(is_straight, straight, minutes), is_straight)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """Places on a way, and the minutes at which each is reached."""
+
+    places: list[Place]
+    minutes: list[float]
+
+    def at(self, minute: float) -> Place:
+        """Give the place at a moment of the drive."""
+        lon_lat = np.array(self.places)
+        return (
+            float(np.interp(minute, self.minutes, lon_lat[:, 0])),
+            float(np.interp(minute, self.minutes, lon_lat[:, 1])),
+        )
+
+
+def find_way(session: Session, start: Place, goal: Place, straight_factor: float) -> Way:
+    """Give the fastest way over the streets; the straight line where no street answers."""
+    travel = find_travel(session, [start], [goal], straight_factor)
+    total_min = float(travel.minutes[0, 0])
+    city = current_streets(session)
+    field_to = city.field_to(goal)
+    if travel.is_straight[0, 0] or field_to is None or not np.isfinite(total_min):
+        straight_min = float(straight_minutes([start], [goal], straight_factor)[0, 0])
+        return Way([start, goal], [0.0, straight_min])
+    corners = _corners_on_way(city, field_to, start)
+    left_min = field_to.minutes[corners].astype(np.float64) + field_to.off_min
+    lon_lat = city.streets_of().roads.corner_m[corners] / city.scale + city.middle
+    passed = np.maximum.accumulate(np.clip(total_min - left_min, 0.0, total_min))
+    return Way([start, *map(tuple, lon_lat.tolist()), goal], [0.0, *passed.tolist(), total_min])
+
+
+def _corners_on_way(city: CityStreets, field_to: Field, start: Place) -> list[int]:
+    """Go from corner to corner to where the least time is left."""
+    streets, minutes = city.streets_of(), field_to.minutes
+    x_m, y_m = city.flat([start])
+    _, near = streets.tree.query_nearest(points(x_m, y_m), all_matches=False)
+    entered = int(streets.open_stretch[near[0]])
+    if entered == field_to.stretch:
+        return []
+    ends = [int(streets.roads.start[entered]), int(streets.roads.end[entered])]
+    here = min(ends, key=lambda corner: float(minutes[corner]))
+    graph, way = city.onward(), [here]
+    last = {int(streets.roads.start[field_to.stretch]), int(streets.roads.end[field_to.stretch])}
+    while here not in last:
+        span = slice(graph.indptr[here], graph.indptr[here + 1])
+        nexts, costs = graph.indices[span], graph.data[span]
+        best = int(nexts[int((costs + minutes[nexts]).argmin())]) if nexts.size else here
+        if minutes[best] >= minutes[here]:
+            break
+        here = best
+        way.append(here)
+    return way
 
 
 def find_detour_min(session: Session, start: Place, goal: Place) -> float:

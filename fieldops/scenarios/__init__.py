@@ -1,0 +1,1 @@
+"""Invented days: what breaks, when, who calls, and how long it really takes."""
