@@ -9,6 +9,7 @@ from flask_babel import get_locale
 from flask_babel import lazy_gettext as _l
 
 from fieldops.dispatch.forms import write_reasons
+from fieldops.incidents.forms import describe_part
 from fieldops.live_outages.service import face
 from fieldops.maps.forms import say_words as say_words_of_map
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fieldops.console.service import Board
     from fieldops.crews.service import Crew
     from fieldops.dispatch.service import Suggestion
+    from fieldops.incidents.service import Incident
     from fieldops.work_orders.queries import WorkOrder
 
 WORDS = {
@@ -263,16 +265,22 @@ WORDS = {
     "undo-reason": _l("assigned by mistake"),
     "diverted": _l("taken off %(order)s"),
     "number.carries": _l("carries"),
-    "score-unknown": _l("%(what)s: unknown"),
-    "score.danger": _l("danger to people"),
-    "score.no-danger": _l("no danger to people"),
-    "score.customers_out": _l("properties out"),
-    "score.critical": _l("critical customers"),
-    "score.diameter": _l("diameter (mm)"),
-    "score.road": _l("road (km/h)"),
-    "score.spreading": _l("spreading"),
-    "score.no-spreading": _l("not spreading"),
-    "score.hydrants_dry": _l("hydrants without water"),
+    "open-incident": _l("Open the incident"),
+    "open-incident-here": _l("Open an incident here"),
+    "open-incident-title": _l("Open an incident at pipe %(pipe)s?"),
+    "would-lose": _l("If it has to be shut: %(properties)s without water."),
+    "people-in-danger": _l("People are in danger"),
+    "tag-read": _l("Number read on the tag at %(id)s (%(n)s hangs there)"),
+    "repair-done": _l("The repair is done"),
+    "part-all": _l("All valves opened"),
+    "part-valve": _l("Valve %(id)s opened"),
+    "part-refeed": _l("Fed by valve %(id)s"),
+    "because.opened": _l("the first plan"),
+    "because.will-not-close": _l("Valve %(valve)s will not close."),
+    "because.not-found": _l("Valve %(valve)s was not found."),
+    "because.passing": _l("Valve %(valve)s is closed but passing."),
+    "because.closed-after-all": _l("Valve %(valve)s is closed after all."),
+    "because.chosen": _l("Chosen by a person."),
     "wants.text": _l("text"),
 }
 IDS = {"order": "W-12", "crew": "C-3", "outage": "O-3", "incident": "I-3", "any": "W-12"}
@@ -298,7 +306,7 @@ def as_json(board: Board) -> dict[str, Any]:
     return {
         "position": board.position,
         "now": board.now.isoformat(),
-        "incidents": [_pick(one, INCIDENT_FIELDS) for one in board.incidents],
+        "incidents": [_write_incident(one) for one in board.incidents],
         "orders": [_write_order(one) for one in board.orders],
         "outages": [
             face(one.outage) | {"opened_at": one.outage.opened_at.isoformat()}
@@ -311,7 +319,7 @@ def as_json(board: Board) -> dict[str, Any]:
 
 INCIDENT_FIELDS = (
     "id", "kind", "status", "is_planned", "is_drill", "lon", "lat", "address", "pipe", "at_m",
-    "danger", "score", "score_parts", "properties_out", "people_out", "critical_out",
+    "danger", "score", "properties_out", "people_out", "critical_out",
     "hydrants_dry", "opened_at", "version",
 )  # fmt: skip
 ORDER_FIELDS = (
@@ -331,6 +339,14 @@ def _pick(thing: object, names: Iterable[str]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any field
     return value.isoformat() if isinstance(value, dt.datetime) else value
+
+
+def _write_incident(incident: Incident) -> dict[str, Any]:
+    parts = [
+        {"code": part["code"], "points": part["points"], "text": describe_part(part)}
+        for part in incident.score_parts
+    ]
+    return _pick(incident, INCIDENT_FIELDS) | {"score_parts": parts}
 
 
 def _write_order(order: WorkOrder) -> dict[str, Any]:

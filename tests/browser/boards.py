@@ -26,9 +26,9 @@ def incident(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - as 
         "is_drill": False, "lon": 117.3576, "lat": 31.1250, "address": "长江路 18 号",
         "pipe": "P160", "at_m": 30.0, "danger": False, "score": 61,
         "score_parts": [
-            {"code": "customers_out", "points": 43, "params": {"value": 172}},
-            {"code": "critical", "points": 18, "params": {"value": 1}},
-            {"code": "hydrants_dry", "points": 0, "params": {"value": None}},
+            {"code": "customers_out", "points": 43, "text": "停水 172 户"},
+            {"code": "critical", "points": 18, "text": "重点用户 1"},
+            {"code": "hydrants_dry", "points": 0, "text": "无水消火栓：未知"},
         ],
         "properties_out": 172, "people_out": None, "critical_out": 1, "hydrants_dry": 0,
         "opened_at": at(-12), "version": 3,

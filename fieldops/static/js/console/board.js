@@ -16,7 +16,7 @@ import { setServerNow } from "./moments.js";
  * @property {number | null} at_m
  * @property {boolean} danger
  * @property {number} score
- * @property {{code: string, points: number, params: Record<string, any>}[]} score_parts
+ * @property {{code: string, points: number, text: string}[]} score_parts
  * @property {number | null} properties_out - null: nobody has worked it out
  * @property {number | null} people_out
  * @property {number | null} critical_out

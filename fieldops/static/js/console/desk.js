@@ -9,6 +9,7 @@ import { change, count, figure, say } from "../map/words.js";
 import { choice, confirm, field } from "./confirm.js";
 import { perform, refuse } from "./deed.js";
 import { clockOf, serverNow } from "./moments.js";
+import { partWord } from "./outage_view.js";
 
 /** @typedef {import("./board.js").Board} Board */
 /** @typedef {import("./board.js").Order} Order */
@@ -20,6 +21,7 @@ import { clockOf, serverNow } from "./moments.js";
 
 const HOLD_REASONS = ["materials", "permit", "traffic", "weather", "other_utility", "customer", "daylight", "other"];
 
+const INCIDENT_KINDS = ["burst", "leak", "visible_leak", "surfacing", "collapse", "third_party_damage", "frost", "valve_fault", "cover_defect", "no_water", "low_pressure", "discoloured", "odour", "other"];
 const HOLD_HOURS = [0.5, 1, 2, 4, 8, 24, 48];
 
 /** @param {string} id @param {string} action @param {object} body */
@@ -28,7 +30,7 @@ const toOrder = (id, action, body) => send(`/api/v1/orders/${encodeURIComponent(
 const toOutage = (id, action, body) => send(`/api/v1/outages/${encodeURIComponent(id)}/${action}`, body);
 
 /**
- * @param {{board: () => Board | null, changed: () => void, outageChanged: (id: string) => void}} page
+ * @param {{board: () => Board | null, changed: () => Promise<void>, outageChanged: (id: string) => void}} page
  */
 export function makeDesk({ board, changed, outageChanged }) {
   /** @param {string} id */
@@ -123,20 +125,46 @@ export function makeDesk({ board, changed, outageChanged }) {
   async function startOutage({ pipe, at_m }, incident) {
     /** @type {string | null} */
     let id = null;
-    const effect = askOutage({ pipe, at_m, click: null, supposed: new Map() }).then(({ customers, valves_to_close }) => [
-      say("lose-supply", { properties: count("properties", customers.properties) }),
-      say("isolated-by", { valves: count("valves", valves_to_close.length) }),
-      customers.critical.length ? say("critical-customers", { n: figure(customers.critical.length) }) : ""]);
+    /** @type {number | null} */
+    let seen = null;
+    const effect = askOutage({ pipe, at_m, click: null, supposed: new Map() }).then(({ customers, valves_to_close }) => {
+      seen = customers.connections;
+      return [
+        say("lose-supply", { properties: count("properties", customers.properties) }),
+        say("isolated-by", { valves: count("valves", valves_to_close.length) }),
+        customers.critical.length ? say("critical-customers", { n: figure(customers.critical.length) }) : ""];
+    });
     await confirm({
       title: say("open-outage-title", { pipe }),
       label: say("open-outage"),
       effect,
       act: async () => {
-        const made = await send("/api/v1/outages", { pipe, at_m, ...(incident ? { incident: incident.id } : {}) });
+        const made = await send("/api/v1/outages", { pipe, at_m, ...(incident ? { incident: incident.id } : {}), ...(seen === null ? {} : { customers: seen }) });
         id = made.id;
       },
     });
     changed();
+    return id;
+  }
+
+  /**
+   * @param {Plan} plan - what was asked about the place
+   * @returns {Promise<string | null>} the incident's id
+   */
+  async function startIncident({ question: { pipe, at_m }, answer: { customers } }) {
+    /** @type {string | null} */
+    let id = null;
+    await confirm({
+      title: say("open-incident-title", { pipe }),
+      label: say("open-incident"),
+      effect: Promise.resolve([say("would-lose", { properties: count("properties", customers.properties) })]),
+      fields: [choice("kind", say("fact.kind"), INCIDENT_KINDS.map((kind) => [kind, say(`incident.${kind}`)])), checkbox("danger", say("people-in-danger"))],
+      act: async (fields) => {
+        const made = await send("/api/v1/incidents", { kind: fields.get("kind"), pipe, at_m, danger: fields.get("danger") !== null });
+        id = made.id;
+      },
+    });
+    if (id) await changed();
     return id;
   }
 
@@ -184,7 +212,7 @@ export function makeDesk({ board, changed, outageChanged }) {
       effect: isShut ? Promise.resolve([say("valve-shuts", { properties: count("properties", outage.properties_out), connections: count("connections", outage.connections) })]) : effectOf(outage, valve.valve),
       fields: isShut ? fields : [],
       act: (form) => toOutage(outage.id, "confirm_valve", {
-        valve: valve.valve, result, base_version: outage.version,
+        valve: valve.valve, result, customers: outage.connections, base_version: outage.version,
         ...(form.get("turns") ? { turns: Number(String(form.get("turns")).replace(",", ".")) } : {}),
         ...(form.get("tag") ? { tag: String(form.get("tag")) } : {}),
         ...(form.get("accept_passing") ? { accept_passing: true } : {}),
@@ -200,10 +228,10 @@ export function makeDesk({ board, changed, outageChanged }) {
     await confirm({
       title: say("approve-title", { n: figure(plan.number), id: outage.id }),
       label: say("approve-plan"),
-      effect: Promise.resolve([plan.difference && plan.difference.properties_added
-        ? say("effect-plan", { change: change("properties", plan.difference.properties_added), total: count("properties", outage.properties_out + plan.difference.properties_added) })
-        : say("effect-plan-same", { total: count("properties", outage.properties_out) })]),
-      act: () => toOutage(outage.id, "approve_plan", { plan: plan.number }),
+      effect: Promise.resolve([plan.difference?.properties_added
+        ? say("effect-plan", { change: change("properties", plan.difference.properties_added), total: count("properties", plan.properties) })
+        : say("effect-plan-same", { total: count("properties", plan.properties) })]),
+      act: () => toOutage(outage.id, "approve_plan", { plan: plan.number, customers: outage.connections }),
     });
     outageChanged(outage.id);
   }
@@ -217,19 +245,30 @@ export function makeDesk({ board, changed, outageChanged }) {
     await confirm({
       title: say("confirm-valve", { id: valve.valve, result: say(`result.${result}`) }),
       label: say("record-for-all"),
-      effect: Promise.resolve([say("valve-opens", { properties: count("properties", outage.properties_out) })]),
-      act: () => toOutage(outage.id, "reopen_valve", { valve: valve.valve, result }),
+      effect: Promise.resolve([result === "reopened" ? say("valve-opens", { properties: count("properties", outage.properties_out) }) : say("out", { n: figure(outage.properties_out) })]),
+      fields: openingFields(outage, [valve]),
+      act: (form) => toOutage(outage.id, "reopen_valve", {
+        valve: valve.valve, result, customers: outage.connections, base_version: outage.version,
+        ...(form.get(`tag ${valve.valve}`) ? { tag: String(form.get(`tag ${valve.valve}`)) } : {}),
+        ...(form.get("repaired") ? { repaired: true } : {}),
+      }),
     });
     outageChanged(outage.id);
   }
 
   /** @param {Detail} outage @param {Part} part */
   async function restorePart(outage, part) {
+    const valves = outage.valves.filter(({ valve }) => part.valves.includes(valve));
     await confirm({
-      title: say("restore-title", { part: part.label }),
+      title: say("restore-title", { part: partWord(part) }),
       label: say("has-water-again"),
       effect: Promise.resolve([say("restore-effect", { properties: count("properties", part.properties), left: count("properties", outage.properties_out - part.properties) })]),
-      act: () => toOutage(outage.id, "restore_part", { part: part.id }),
+      fields: openingFields(outage, valves),
+      act: (form) => toOutage(outage.id, "restore_part", {
+        part: part.id, customers: outage.connections,
+        tags: Object.fromEntries(valves.flatMap(({ valve }) => form.get(`tag ${valve}`) ? [[valve, String(form.get(`tag ${valve}`))]] : [])),
+        ...(form.get("repaired") ? { repaired: true } : {}),
+      }),
     });
     outageChanged(outage.id);
   }
@@ -241,12 +280,24 @@ export function makeDesk({ board, changed, outageChanged }) {
       label: say("end-outage"),
       effect: ask(`/api/v1/outages/${encodeURIComponent(outage.id)}`).then((/** @type {Detail} */ now) => [
         now.properties_out ? say("end-still-out", { properties: count("properties", now.properties_out), connections: count("connections", now.connections) }) : say("end-nobody-out")]),
-      act: () => toOutage(outage.id, "close", {}),
+      act: () => toOutage(outage.id, "close", { customers: outage.connections }),
     });
     outageChanged(outage.id);
   }
 
-  return { assign, hold, resume, openOutageOf, startOutage, closeIncident, confirmValve, approvePlan, reopenValve, restorePart, endOutage };
+  return { assign, hold, resume, openOutageOf, startOutage, startIncident, closeIncident, confirmValve, approvePlan, reopenValve, restorePart, endOutage };
+}
+
+/**
+ * What has to be said before water may flow again: the tags read on the valves, and the repair.
+ * @param {Detail} outage
+ * @param {PlanValve[]} valves
+ */
+function openingFields(outage, valves) {
+  return [
+    ...valves.filter(({ tag }) => tag).map(({ valve, tag }) => field(`tag ${valve}`, say("tag-read", { id: valve, n: tag ?? "" }), { maxlength: "40", autocomplete: "off", required: true })),
+    ...(outage.stages.repaired ? [] : [checkbox("repaired", say("repair-done"))]),
+  ];
 }
 
 /**

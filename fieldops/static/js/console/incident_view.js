@@ -4,7 +4,7 @@ import { figure, say } from "../map/words.js";
 import { ageOf, clockOf } from "./moments.js";
 import { linkTo } from "./order_view.js";
 import { placeOf, stateWord } from "./queue.js";
-import { scoreText, skillWord } from "./reasons.js";
+import { skillWord } from "./skills.js";
 import { severityOf, severitySign } from "./severity.js";
 
 /** @typedef {import("./board.js").Board} Board */
@@ -37,7 +37,7 @@ export function viewIncident(incident, board, hands) {
       make("dt", {}, say("fact.age")), make("dd", {}, make("span", { "data-age": incident.opened_at }, ageOf(incident.opened_at)))),
     make("section", { "data-part": "score" }, make("h3", {}, say("score-why", { n: figure(incident.score) })),
       incident.score_parts.length ? make("ul", { class: "plain score" }, ...incident.score_parts.map((part) =>
-        make("li", { "data-code": part.code }, make("span", {}, scoreText(part)), make("strong", {}, part.points > 0 ? `+${figure(part.points)}` : figure(part.points)))))
+        make("li", { "data-code": part.code }, make("span", {}, part.text), make("strong", {}, part.points > 0 ? `+${figure(part.points)}` : figure(part.points)))))
         : make("p", {}, unknown)),
     make("section", { "data-part": "outages" }, make("h3", {}, say("outages-of")),
       ...outages.map(({ id, properties_out, restored }) => make("p", {}, linkTo(id, () => hands.open({ kind: "outage", id })), " ",

@@ -3,7 +3,7 @@ import { make } from "../map/elements.js";
 import { figure, say } from "../map/words.js";
 import { ageOf, clockOf, standOf } from "./moments.js";
 import { limitOf, placeOf, stateWord } from "./queue.js";
-import { skillWord } from "./reasons.js";
+import { skillWord } from "./skills.js";
 import { severitySign } from "./severity.js";
 
 /** @typedef {import("./board.js").Board} Board */
@@ -59,6 +59,7 @@ export function viewOrder(order, board, why, hands) {
  */
 function facts(order, board, hands) {
   const limit = limitOf(order);
+  const outages = board.outages.filter(({ id, incident }) => id === order.outage || (incident !== null && incident === order.incident)).map(({ id }) => id);
   const crew = board.crews.find(({ id }) => id === order.crew);
   const limits = /** @type {const} */ ([["arrive", order.arrive_due_at], ["done", order.due_at]]);
   /** @type {[string, (Node | string)[]][]} */
@@ -78,7 +79,7 @@ function facts(order, board, hands) {
     ...(order.crews_needed > 1 ? [/** @type {[string, string[]]} */ (["crews-needed", [figure(order.crews_needed)]])] : []),
     ...(order.after_order ? [/** @type {[string, Node[]]} */ (["after", [linkTo(order.after_order, () => hands.open({ kind: "order", id: order.after_order ?? "" }))]])] : []),
     ...(order.incident ? [/** @type {[string, Node[]]} */ (["incident", [linkTo(order.incident, () => hands.open({ kind: "incident", id: order.incident ?? "" }))]])] : []),
-    ...(order.outage ? [/** @type {[string, Node[]]} */ (["outage", [linkTo(order.outage, () => hands.open({ kind: "outage", id: order.outage ?? "" }))]])] : []),
+    ...outages.map((id) => /** @type {[string, Node[]]} */ (["outage", [linkTo(id, () => hands.open({ kind: "outage", id }))]])),
   ];
   return make("dl", { class: "facts" }, rows.flatMap(([name, value]) => [
     make("dt", {}, say(`fact.${name}`)), make("dd", { "data-fact": name }, value)]));

@@ -33,13 +33,14 @@ import { linkTo } from "./order_view.js";
  * @typedef {object} PlanVersion
  * @property {number} number
  * @property {string} status
- * @property {string} because - in the person's language
+ * @property {{code: string, valve?: string}} because
+ * @property {number} properties - that it leaves without water
  * @property {Difference | null} difference
  * @property {string} made_at
  * @property {string} made_by
  */
 
-/** @typedef {{id: string, label: string, valves: string[], properties: number, connections: number}} Part */
+/** @typedef {{id: string, valves: string[], properties: number, connections: number}} Part */
 
 /**
  * @typedef {object} Detail
@@ -59,6 +60,7 @@ import { linkTo } from "./order_view.js";
  * @property {number | null} people_out
  * @property {string[]} critical
  * @property {Forecast | null} restored
+ * @property {Record<string, string>} stages - those that have happened, with their times
  * @property {string | null} promised_by
  * @property {string | null} next_news_at
  * @property {number | null} minutes_lost
@@ -115,7 +117,7 @@ function proposal(outage, plan, hands) {
   ].filter((line) => typeof line === "string") : [];
   return make("section", { class: "difference", "data-part": "proposal", "data-plan": String(plan.number) },
     make("h3", {}, say("new-plan", { n: figure(plan.number) })),
-    make("p", {}, plan.because),
+    make("p", {}, knows(`because.${plan.because.code}`) ? say(`because.${plan.because.code}`, { valve: plan.because.valve ?? "" }) : plan.because.code),
     lines.length ? make("ul", { class: "changes" }, ...lines.map((line) => make("li", {}, line))) : make("p", {}, say("nothing-changes")),
     make("p", { class: "actions" }, make("button", { type: "button", class: "primary", "data-focus": "approve", "data-step": "approve",
       click: () => hands.approvePlan(outage) }, say("approve-plan"))));
@@ -189,7 +191,7 @@ function valveRow(outage, valve, hands) {
 function restoring(outage, hands) {
   if (!outage.parts.length) return null;
   return section("parts", say("restore-by-parts"), make("ul", { class: "plain parts" }, ...outage.parts.map((part) => make("li", { "data-restorable": part.id },
-    make("span", {}, part.label, " ", make("strong", {}, count("properties", part.properties))),
+    make("span", {}, partWord(part), " ", make("strong", {}, count("properties", part.properties))),
     make("button", { type: "button", "data-focus": `part ${part.id}`, click: () => hands.restorePart(outage, part) }, say("has-water-again"))))));
 }
 
@@ -203,5 +205,8 @@ function ending(outage, hands) {
     outage.status !== "closed" && make("button", { type: "button", class: "end", "data-focus": "end", "data-step": "end", click: () => hands.endOutage(outage) }, say("end-outage")));
 }
 
-/** The word of a critical customer's kind. @param {string} what */
-export const criticalWord = (what) => knows(`critical.${what}`) ? say(`critical.${what}`) : what;
+/** What a part is opened by. @param {Part} part */
+export function partWord({ id, valves }) {
+  if (id === "all") return say("part-all");
+  return say(id.startsWith("refeed") ? "part-refeed" : "part-valve", { id: valves.join(say("comma")) });
+}

@@ -61,7 +61,8 @@ const picture = makePicture(map, {
 const sheet = makeSheet({ map, board: board.current, picture, hands: () => hands });
 
 const preview = makePreview(map, picture, {
-  open: (plan) => { openHere(plan); },
+  openOutage: (plan) => { openOutageHere(plan); },
+  openIncident: (plan) => { openIncidentHere(plan); },
   fail: failDrawer,
 });
 
@@ -116,11 +117,19 @@ function open(thing) {
 }
 
 /** @param {import("../map/plan_view.js").Plan} plan */
-async function openHere({ question }) {
+async function openOutageHere({ question }) {
   const now = board.current();
   const incident = now?.incidents.find(({ pipe }) => pipe === question.pipe) ?? null;
   const id = await desk.startOutage({ pipe: question.pipe, at_m: question.at_m }, incident);
   if (id) open({ kind: "outage", id });
+}
+
+/** @param {import("../map/plan_view.js").Plan} plan */
+async function openIncidentHere(plan) {
+  const id = await desk.startIncident(plan);
+  if (!id) return;
+  queue.select({ kind: "incident", id });
+  open({ kind: "incident", id });
 }
 
 function close() {

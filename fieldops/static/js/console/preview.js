@@ -5,6 +5,7 @@ import { make } from "../map/elements.js";
 import { areVisible, goTo } from "../map/map_view.js";
 import { listSigns } from "../map/marks.js";
 import { askOutage } from "../map/outage.js";
+import { page } from "../map/page_data.js";
 import { askPlaces } from "../map/places.js";
 import { summarise, viewPlan } from "../map/plan_view.js";
 import { suppose } from "../map/question.js";
@@ -19,9 +20,9 @@ import { say } from "../map/words.js";
 /**
  * @param {Map} map
  * @param {Picture} picture
- * @param {{open: (plan: Plan) => void, fail: (error: unknown, again: () => void) => void}} hands
+ * @param {{openOutage: (plan: Plan) => void, openIncident: (plan: Plan) => void, fail: (error: unknown, again: () => void) => void}} hands
  */
-export function makePreview(map, picture, { open, fail }) {
+export function makePreview(map, picture, { openOutage, openIncident, fail }) {
   /** @type {Plan | null} */
   let plan = null;
   /** @type {AbortController | undefined} */
@@ -81,9 +82,11 @@ export function makePreview(map, picture, { open, fail }) {
   function show(now, move) {
     picture.ask(now);
     showDrawer(say("pipe", { id: now.answer.pipe }), [
-      make("p", { class: "actions" }, make("button", { type: "button", "data-focus": "make real", "data-step": "open-here", click: () => open(now) }, say("open-here"))),
+      page.may_record && make("p", { class: "actions" },
+        make("button", { type: "button", "data-focus": "open incident", "data-step": "open-incident", click: () => openIncident(now) }, say("open-incident-here")),
+        make("button", { type: "button", "data-focus": "open outage", "data-step": "open-here", click: () => openOutage(now) }, say("open-here"))),
       ...viewPlan(now, hands),
-    ]);
+    ].filter((part) => part instanceof Node));
     setDrawerState("shown");
     announce(summarise(now.answer));
     const places = picture.placesOf(now);
