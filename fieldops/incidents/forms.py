@@ -38,7 +38,7 @@ KIND_NAMES = {
 STATUS_NAMES = {"open": _l("under way"), "closed": _l("over")}
 PART_NAMES = {
     "danger": _l("danger"),
-    "customers_out": _l("properties without water"),
+    "customers_out": _l("number of properties without water"),
     "critical": _l("critical customers without water"),
     "diameter": _l("nominal diameter"),
     "road": _l("road"),

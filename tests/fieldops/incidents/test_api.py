@@ -25,7 +25,7 @@ def test_an_incident_is_opened_told_changed_and_closed(client: FlaskClient, town
     one = opened.get_json()
     assert (one["pipe"], one["kind_name"]) == ("P2", "爆管")
     assert one["lon"] == pytest.approx(at("P2", 0.4)[0])
-    assert {part["text"] for part in one["score_parts"]} >= {"DN 150", "停水户数:尚不清楚"}
+    assert {part["text"] for part in one["score_parts"]} >= {"DN 150", "停水户数：尚不清楚"}
     again = client.post("/api/v1/incidents", json=body, headers=head)
     assert again.status_code == 409
     assert one["id"] in again.get_json()["detail"]

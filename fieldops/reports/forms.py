@@ -1,0 +1,199 @@
+"""What a request about reports may say, and how one is told to people and machines."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from pydantic import Field
+
+from fieldops.crews.forms import Body, read_body
+from fieldops.incidents.forms import incident_as_json, name_kind
+from fieldops.reports.service import CallBackDraft, ReportDraft, promise_as_json
+
+if TYPE_CHECKING:
+    from fieldops.reports.queries import Report
+    from fieldops.reports.service import Candidate, Registered
+
+CHANNEL_NAMES = {
+    "phone": _l("hotline"),
+    "public": _l("public page"),
+    "crew": _l("repair crew"),
+    "api": _l("other system"),
+}
+CONTACT_NAMES = {
+    "fault": _l("fault/leak report"),
+    "enquiry": _l("enquiry"),
+    "complaint": _l("complaint"),
+    "suggestion": _l("suggestion"),
+    "praise": _l("praise"),
+}
+STATUS_NAMES = {
+    "open": _l("not linked yet"),
+    "linked": _l("linked, under way"),
+    "callback_due": _l("call-back due"),
+    "answered": _l("answered"),
+    "closed": _l("over"),
+}
+RESULT_NAMES = {
+    "reached": _l("reached"),
+    "no_answer": _l("no answer"),
+    "not_back": _l("water is not back"),
+    "complaint": _l("dissatisfied"),
+    "message": _l("message delivered"),
+}
+LINK_NAMES = {
+    "zone": _l("lies in its isolation segment or outage area"),
+    "reopening": _l("lies where water was let in again"),
+    "chosen": _l("chosen by a person"),
+    "opened": _l("opened from this report"),
+}
+
+
+def describe_why(candidate: Candidate) -> list[str]:
+    """Say why something may be the same."""
+    said: list[object] = []
+    if "same_zone" in candidate.why:
+        said.append(_("same isolation segment"))
+    if candidate.distance_m is not None:
+        said.append(_("%(distance)s m away", distance=round(candidate.distance_m)))
+    said.append(describe_age(candidate.age_min))
+    if "same_kind" in candidate.why:
+        said.append(_("same kind"))
+    if "related_kind" in candidate.why:
+        said.append(_("may be the same fault"))
+    if "planned" in candidate.why:
+        said.append(_("planned shutdown"))
+    if "parted" in candidate.why:
+        said.append(_("was parted from it before"))
+    return [str(one) for one in said]
+
+
+def describe_age(minutes: int) -> str:
+    """Say how old something is."""
+    if minutes < 60:
+        return str(_("%(n)s min ago", n=minutes))
+    if minutes < 48 * 60:
+        return str(_("%(n)s h ago", n=minutes // 60))
+    return str(_("%(n)s days ago", n=minutes // 1440))
+
+
+class ReportBody(Body):
+    """What a machine, a tablet or a page tells of a fault."""
+
+    kind: str = Field(max_length=50)
+    contact: Literal["fault", "enquiry", "complaint", "suggestion", "praise"] = "fault"
+    words: str | None = Field(default=None, max_length=4000)
+    name: str | None = Field(default=None, max_length=100)
+    phone: str | None = Field(default=None, max_length=40)
+    lon: float | None = Field(default=None, ge=-180, le=180, allow_inf_nan=False)
+    lat: float | None = Field(default=None, ge=-90, le=90, allow_inf_nan=False)
+    address: str | None = Field(default=None, max_length=500)
+    pipe: str | None = Field(default=None, max_length=200)
+    at_m: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    customer: str | None = Field(default=None, max_length=200)
+    danger: bool = False
+    is_answered: bool = False
+    is_drill: bool = False
+    photo_sha256: list[str] = Field(default_factory=list, max_length=6)
+    client_id: str | None = Field(default=None, max_length=200)
+
+    def draft(self, channel: str) -> ReportDraft:
+        """Make the draft of a report that came by a channel."""
+        fields = self.model_dump() | {"words": self.words or ""}
+        return ReportDraft(**{**fields, "photo_sha256": tuple(self.photo_sha256)}, channel=channel)
+
+
+def read_report(body: object, channel: str) -> ReportDraft:
+    """
+    Read what somebody told.
+
+    Raises
+    ------
+    FieldopsError
+        If a field is missing or wrong.
+    """
+    return read_body(ReportBody, body).draft(channel)
+
+
+class PlaceQuery(Body):
+    """A place that somebody asks about before telling of it."""
+
+    kind: str = "no_water"
+    lon: float | None = Field(default=None, ge=-180, le=180, allow_inf_nan=False)
+    lat: float | None = Field(default=None, ge=-90, le=90, allow_inf_nan=False)
+    pipe: str | None = Field(default=None, max_length=200)
+    customer: str | None = Field(default=None, max_length=200)
+    address: str | None = Field(default=None, max_length=500)
+    phone: str | None = Field(default=None, max_length=40)
+
+
+class LinkBody(Body):
+    """To which incident a report is linked."""
+
+    incident: str = Field(max_length=40)
+
+
+class OpenBody(Body):
+    """How an incident is opened from a report."""
+
+    is_separate: bool = False
+
+
+class CallBackBody(Body):
+    """How a try to call back ended."""
+
+    result: Literal["reached", "not_back", "complaint", "no_answer", "message"]
+    note: str | None = Field(default=None, max_length=2000)
+    at: dt.datetime | None = None
+    is_incoming: bool = False
+
+    def draft(self) -> CallBackDraft:
+        """Make the draft; a time without a zone is none."""
+        at = self.at if self.at is None or self.at.tzinfo else self.at.replace(tzinfo=dt.UTC)
+        return CallBackDraft(
+            result=self.result, note=self.note or "", at=at, is_incoming=self.is_incoming
+        )
+
+
+def report_as_json(report: Report) -> dict[str, Any]:
+    """Tell a report to a machine; never the key to the reporter's own page."""
+    told = {
+        name: value.isoformat() if isinstance(value, dt.datetime) else value
+        for name, value in asdict(report).items()
+        if name not in {"token", "client_id", "first_contact_id"}
+    }
+    return told | {"kind_name": name_kind(report.kind)}
+
+
+def registered_as_json(answer: Registered) -> dict[str, Any]:
+    """Tell a machine what became of a report, and what to say to the reporter."""
+    linked, outage, reopening = answer.linked_incident, answer.outage, answer.reopening
+    return {
+        "report": report_as_json(answer.report),
+        "is_repeated": answer.is_repeated,
+        "candidates": [candidate_as_json(one) for one in answer.candidates],
+        "linked_incident": None if linked is None else incident_as_json(linked),
+        "outage": None if outage is None else outage.id,
+        "promise": None if answer.promise is None else promise_as_json(answer.promise),
+        "reopening": None
+        if reopening is None
+        else {
+            "outage": reopening.outage,
+            "incident": reopening.incident,
+            "at": reopening.at.isoformat(),
+            "proposed_order": "flush",
+        },
+    }
+
+
+def candidate_as_json(candidate: Candidate) -> dict[str, Any]:
+    """Tell a candidate to a machine, with the words why."""
+    return asdict(candidate) | {
+        "why": list(candidate.why),
+        "why_text": describe_why(candidate),
+        "kind_name": name_kind(candidate.kind),
+    }
