@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,17 +20,17 @@ from fieldops.live_supply.queries import MinutesLost, Outage, Plan, Tag, WorkedV
 from fieldops.live_supply.service import Situation, is_shut, is_stuck
 from fieldops.network.service import FactsWish, change_valve_facts
 from fieldops.outage_questions.queries import fetch_keys
+from fieldops.outage_questions.service import Case, Question
 from fieldops.work_orders import service as work_orders
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
     from fieldops.events.service import Event
     from fieldops.live_plans.service import Choice, Judged
-    from fieldops.live_supply.queries import Regained
+    from fieldops.live_supply.queries import CustomerInterval, Regained
     from fieldops.live_supply.service import SupplyChange
 
 __all__ = [
@@ -57,22 +58,16 @@ MAY_WORK = MAY_PLAN | {"crew"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutageDraft:
     """
-    What is to be shut, as a question about the network has it, and why.
+    What is to be shut, and why.
 
-    `customers` is the number of connections that the person saw before opening it; `kind` the
-    plan that was chosen: nearest, fewest or fastest.
+    `pipe` and `at_m` name one broken pipe, `question` anything else. `customers` is the number of
+    connections that the person saw before opening it; `kind` the plan that was chosen: nearest,
+    fewest or fastest.
     """
 
     pipe: str | None = None
     at_m: float | None = None
-    pipes: Sequence[tuple[str, float | None]] = ()
-    valves: Sequence[str] = ()
-    nodes: Sequence[str] = ()
-    hydrants: Sequence[str] = ()
-    closed: Sequence[str] = ()
-    opened: Sequence[str] = ()
-    inoperable: Sequence[str] = ()
-    unreachable: Sequence[str] = ()
+    question: Question | None = None
     incident_id: str | None = None
     is_planned: bool = False
     is_drill: bool = False
@@ -115,6 +110,29 @@ class LiveOutage:
         return self.outage.status
 
     @property
+    def opened_at(self) -> dt.datetime:
+        """When somebody opened it."""
+        return self.outage.opened_at
+
+    @property
+    def question(self) -> Question:
+        """What it isolates, with the valves that are closed besides."""
+        asked = self.outage.question
+        return Question(
+            pipes=[(pipe, at_m) for pipe, at_m in asked["pipes"]],
+            valves=asked["valves"],
+            nodes=asked["nodes"],
+            hydrants=asked["hydrants"],
+            closed=sorted({*asked["closed"], *self.plan.wish.get("closed", ())}),
+        )
+
+    @property
+    def expected_until(self) -> dt.datetime | None:
+        """When nine in ten such jobs are over; None where there is no forecast."""
+        found = self.restored
+        return dt.datetime.fromisoformat(found["p90"]) if found else None
+
+    @property
     def restored(self) -> dict[str, str] | None:
         """The forecast of the moment when all have water, as P10, P50 and P90 in ISO 8601."""
         found: dict[str, str] | None = self.outage.forecast.get("restored")
@@ -123,7 +141,7 @@ class LiveOutage:
 
 def open_outage(session: Session, draft: OutageDraft, actor: Actor, now: dt.datetime) -> LiveOutage:
     """
-    Open an outage: an unplanned one with its plan approved, a planned one proposed.
+    Open an outage. Whoever opens it has seen who loses supply, so its first plan is approved.
 
     Raises
     ------
@@ -166,14 +184,13 @@ def open_outage(session: Session, draft: OutageDraft, actor: Actor, now: dt.date
         situation,
         outage,
         plan,
-        status="proposed" if draft.is_planned else "approved",
+        status="approved",
         because={"code": "opened"},
         by=actor.name,
         now=now,
     )
     outage = plans.put_in_force(situation, outage, plan, made.number, now)
     deed = _Deed(session, situation, outage, actor, now, now, {}, None)
-    deed.before_plan = made
     deed.tell("opened", {"pipe": draft.pipe, "is_planned": draft.is_planned})
     _settle(deed, plan=plan)
     return find_outage(session, outage.id)
@@ -190,14 +207,18 @@ def _aware_at(
 
 def _read_draft(session: Session, draft: OutageDraft) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write the question as it is kept, and find the keys of all that it breaks."""
-    pipes = [*([(draft.pipe, draft.at_m)] if draft.pipe else []), *draft.pipes]
+    wanted = draft.question or Question()
+    pipes = [*([(draft.pipe, draft.at_m)] if draft.pipe else []), *wanted.pipes]
+    if wanted.place is not None and pipes and pipes[0][1] is None:
+        found_at = Case.of(session, Question(pipes=pipes[:1], place=wanted.place)).broken.pipes
+        pipes[0] = (pipes[0][0], found_at[0][1])
     asked = {
         "pipe": [name for name, _ in pipes],
-        "node": list(draft.nodes),
-        "hydrant": list(draft.hydrants),
-        "valve": list(draft.valves),
+        "node": list(wanted.nodes),
+        "hydrant": list(wanted.hydrants),
+        "valve": list(wanted.valves),
     }
-    if not any(asked.values()) and not draft.closed:
+    if not any(asked.values()) and not wanted.closed:
         raise FieldopsError("Name at least one pipe, valve, node or hydrant that is broken.")
     found, _ = fetch_keys(session, {**asked, "control_valve": asked["valve"]})
     for kind, names in asked.items():
@@ -206,15 +227,15 @@ def _read_draft(session: Session, draft: OutageDraft) -> tuple[dict[str, Any], d
             if not there:
                 raise _not_there(kind, name)
     lists = ("valves", "nodes", "hydrants", "closed", "opened", "inoperable", "unreachable")
-    question: dict[str, Any] = {name: list(getattr(draft, name)) for name in lists}
+    question: dict[str, Any] = {name: list(getattr(wanted, name)) for name in lists}
     question["pipes"] = [list(one) for one in pipes]
     return question, {
         "pipe": [[found["pipe"][name], at_m] for name, at_m in pipes],
-        "node": [found["node"][name] for name in draft.nodes],
-        "hydrant": [found["hydrant"][name] for name in draft.hydrants],
+        "node": [found["node"][name] for name in wanted.nodes],
+        "hydrant": [found["hydrant"][name] for name in wanted.hydrants],
         "device": [
             [table, found[table][name]]
-            for name in draft.valves
+            for name in wanted.valves
             for table in ("valve", "control_valve")
             if name in found[table]
         ],
@@ -378,7 +399,6 @@ class _Deed:
     facts: list[tuple[str, FactsWish]] = field(default_factory=list)
     stages: dict[str, dt.datetime] = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
-    before_plan: Plan | None = None
 
     @property
     def who(self) -> str:
@@ -1120,7 +1140,7 @@ def _told_of_regained(regained: Sequence[Regained]) -> dict[str, Any]:
     }
 
 
-def face(outage: Outage) -> dict[str, Any]:
+def face(outage: Outage, plan_status: str | None = None) -> dict[str, Any]:
     """Give what a screen needs to patch its row of this outage."""
     stages = ("aware", "dispatched", "on_site", "water_stopped", "repaired", "flushed", "restored")
     times = {name: getattr(outage, f"{name}_at") for name in stages}
@@ -1132,6 +1152,7 @@ def face(outage: Outage) -> dict[str, Any]:
         "is_planned": outage.is_planned,
         "is_drill": outage.is_drill,
         "plan_version": outage.plan_number,
+        **({"plan_status": plan_status} if plan_status else {}),
         "connections": outage.connections,
         "customers_out": outage.customers_out,
         "properties_out": outage.properties_out,
@@ -1263,6 +1284,14 @@ def list_choices(session: Session, outage_id: str, now: dt.datetime) -> list[Cho
     situation = Situation.read(session, is_drill=found.is_drill)
     situation.add(found)
     return plans.list_choices(situation, found, now)
+
+
+def list_intervals(
+    session: Session, outage_id: str, *, limit: int | None = None, offset: int = 0
+) -> list[CustomerInterval]:
+    """Give each customer's own interval, critical ones first, then by id."""
+    outage = find_outage(session, outage_id).outage
+    return queries.fetch_intervals(session, outage.key, limit=limit, offset=offset)
 
 
 def count_minutes(session: Session, since: dt.datetime, until: dt.datetime) -> MinutesLost:
