@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -57,13 +57,15 @@ class Home:
 
     folder: Path
     port: int
+    more: dict[str, str] = field(default_factory=dict)
+    """Further settings, by the names of their variables."""
 
     @property
     def environ(self) -> dict[str, str]:
         """Settings for the commands."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("FIELDOPS_")}
         home = {"FIELDOPS_HOME": str(self.folder), "PORT": str(self.port), "FIELDOPS_LANG": "en"}
-        return kept | home
+        return kept | home | self.more
 
     def run(self, *arguments: str) -> str:
         """Run a `fieldops` command."""
@@ -246,7 +248,7 @@ def measure_answers(bench: Benchmark, home: Home, town: Town, asked: int) -> Non
         known = [(tile, client.etag(tile)) for tile in tiles[:50]]
         took = times_ms(lambda k: client.ask_again(*known[k]), range(len(known)))
         bench.add("tile that the browser knows (304), p95", size, quantile(took, 0.95), "ms")
-        bench.add("memory of the web process", size, memory_mb(_web_process(pid)), "MB")
+        bench.add("memory of the web process", size, memory_mb(web_process(pid)), "MB")
         client.ask("/")
         start = time.perf_counter()
         _wait_for_far_tiles(home)
@@ -298,7 +300,7 @@ def _tile(town: Town, zoom: int, pipe: int) -> str:
     return f"/tiles/{zoom}/{x}/{y}.mvt"
 
 
-def _web_process(supervisor: int) -> int:
+def web_process(supervisor: int) -> int:
     """Find gunicorn among the supervisor's children."""
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
     for child in children:
