@@ -6,7 +6,6 @@ import datetime as dt  # noqa: TC003 - SQLAlchemy reads the annotations
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Computed,
     DateTime,
@@ -19,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fieldops.db import Base
