@@ -112,5 +112,13 @@ BUDGETS: dict[str, int] = {
     "reports_api.take": 4,
     "reports_api.answer": 4,
     "reports_api.call_back": 8,
+    "work_orders.list_orders": 4,
+    "work_orders.list_my_jobs": 4,
+    "work_orders.show_order": 15,
+    "work_orders.act": 40,
+    "work_orders.show_supervision": 7,
+    "work_orders_api.list_orders": 4,
+    "work_orders_api.show_order": 13,
+    "work_orders_api.act": 40,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""

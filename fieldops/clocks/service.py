@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fieldops.clocks import queries
-from fieldops.clocks.queries import ClockView, Criteria, Escalation, Hold, Note, Subject, Turn
+from fieldops.clocks.queries import (
+    ClockView,
+    Criteria,
+    Escalation,
+    Hold,
+    HolderSum,
+    Note,
+    Subject,
+    Turn,
+)
 from fieldops.events.service import SYSTEM, append_event
 from fieldops.language import TIMEZONE
 
@@ -21,7 +30,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-__all__ = ["ClockView", "Criteria", "Escalation", "Hold", "Note", "Subject", "Turn"]
+__all__ = [
+    "ClockView",
+    "Criteria",
+    "Escalation",
+    "Hold",
+    "HolderSum",
+    "Note",
+    "Subject",
+    "Turn",
+]
 
 STEPS_PERCENT = (80, 100, 150)
 """The ladder."""
@@ -162,6 +180,13 @@ def begin_turn(
 def list_turns(session: Session, subject: Subject, now: dt.datetime) -> list[Turn]:
     """Give who had it, and for how long; every minute is in exactly one turn."""
     return queries.fetch_turns(session, subject, now)
+
+
+def sum_holders(
+    session: Session, subject_kind: str, since: dt.datetime, until: dt.datetime
+) -> list[HolderSum]:
+    """Give how long each holder had things of a kind in a span, the longest first."""
+    return queries.fetch_holder_sums(session, subject_kind, since, until)
 
 
 def raise_note(

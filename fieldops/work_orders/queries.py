@@ -102,7 +102,9 @@ class Filter:
     kinds: Collection[str] = ()
     severities: Collection[str] = ()
     crew_keys: Collection[int] | None = None
-    incident_key: int | None = None
+    keys: Collection[int] | None = None
+    crew_id: str | None = None
+    incident_id: str | None = None
     is_overdue_at: dt.datetime | None = None
     words: str = ""
     limit: int = 500
@@ -186,8 +188,12 @@ def fetch_orders(session: Session, wanted: Filter) -> list[WorkOrder]:
         query = query.where(
             or_(WorkOrderRow.crew_key.in_(keys), WorkOrderRow.second_crew_key.in_(keys))
         )
-    if wanted.incident_key is not None:
-        query = query.where(WorkOrderRow.incident_key == wanted.incident_key)
+    if wanted.keys is not None:
+        query = query.where(WorkOrderRow.key.in_(wanted.keys))
+    if wanted.crew_id is not None:
+        query = query.where(or_(CREW.id == wanted.crew_id, SECOND.id == wanted.crew_id))
+    if wanted.incident_id is not None:
+        query = query.where(IncidentRow.id == wanted.incident_id)
     if wanted.is_overdue_at is not None:
         now = wanted.is_overdue_at
         query = query.where(

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from fieldops.clocks import service as clocks
-from fieldops.clocks.service import Criteria, Subject
+from fieldops.clocks.service import ClockView, Criteria, Hold, Note, Subject, Turn
 from fieldops.crews.service import crews_of_person, lock_crew
 from fieldops.errors import ConflictError, NotFoundError
+from fieldops.events.queries import fetch_events_of
 from fieldops.events.service import (
     SYSTEM,
     Actor,
+    Event,
     Operation,
     Outcome,
     append_event,
@@ -28,6 +30,7 @@ from fieldops.order_process.service import (
     check_needs,
     find_process,
     find_transition,
+    fits,
     newest_version,
     read_moment,
 )
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
 
     from fieldops.access import Person
     from fieldops.crews.service import CrewReference
-    from fieldops.events.service import Event
 
 __all__ = ["Filter", "FirstTimeRight", "OrderDraft", "WorkOrder", "apply_operation", "open_order"]
 
@@ -254,9 +256,13 @@ def own_crews_only(session: Session, person: Person) -> list[int] | None:
     return [crew.key for crew in crews_of_person(session, person.id)]
 
 
-def find_visible_order(session: Session, order_id: str, person: Person) -> WorkOrder:
+def find_visible_order(
+    session: Session, order_id: str, person: Person, *, is_late_too: bool = False
+) -> WorkOrder:
     """
     Give one order, if the person may see it: somebody of a crew sees its own alone.
+
+    With `is_late_too` also one that the crew had once, so that what it did is heard.
 
     Raises
     ------
@@ -265,9 +271,128 @@ def find_visible_order(session: Session, order_id: str, person: Person) -> WorkO
     """
     order = find_order(session, order_id)
     own = own_crews_only(session, person)
-    if own is not None and not {order.crew_key, order.second_crew_key} & set(own):
+    is_seen = own is None or bool({order.crew_key, order.second_crew_key} & set(own))
+    if not is_seen and is_late_too:
+        is_seen = bool(_crews_that_had(session, order, person.id))
+    if not is_seen:
         raise NotFoundError("There is no work order %(order)s.", order=order_id)
     return order
+
+
+@dataclass(frozen=True, slots=True)
+class StepOffer:
+    """A step that a person may take now; `needs` are those that stand for this order."""
+
+    transition: Transition
+    is_by_phone: bool
+    needs: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSheet:
+    """All that is told of an order."""
+
+    order: WorkOrder
+    process: Process
+    offers: tuple[StepOffer, ...]
+    clocks: list[ClockView]
+    turns: list[Turn]
+    holds: list[Hold]
+    notes: list[Note]
+    history: list[Event]
+
+
+def describe_order(session: Session, order_id: str, person: Person, now: dt.datetime) -> OrderSheet:
+    """
+    Give all that is told of an order to somebody.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such order, or it is another crew's.
+    """
+    order = find_visible_order(session, order_id, person)
+    process = find_process(session, order.process_version)
+    subject = _subject(order)
+    return OrderSheet(
+        order=order,
+        process=process,
+        offers=tuple(list_steps(session, order, process, person)),
+        clocks=clocks.list_clocks(session, subject, now),
+        turns=clocks.list_turns(session, subject, now),
+        holds=clocks.list_holds(session, subject),
+        notes=clocks.list_notes(session, subject),
+        history=fetch_events_of(session, "work_order", [order.key]),
+    )
+
+
+def list_steps(
+    session: Session, order: WorkOrder, process: Process, person: Person
+) -> list[StepOffer]:
+    """Give the steps that a person may take now, each with what it needs."""
+    facts = facts_of(order)
+    offers = []
+    roles = frozenset(str(role) for role in person.roles)
+    own = order.crew_key is not None and bool(
+        {crew.key for crew in crews_of_person(session, person.id)}
+        & {order.crew_key, order.second_crew_key}
+    )
+    for action in process.actions:
+        each = find_transition(process, order.state, action, facts)
+        if each is None or (each.is_not_for_own_crew and own):
+            continue
+        is_direct = bool(roles & (each.may - {"crew"})) or (
+            own and "crew" in roles and "crew" in each.may
+        )
+        is_by_phone = not is_direct and "crew" in each.may and bool(roles & BY_PHONE)
+        if is_direct or is_by_phone:
+            needs = tuple(
+                need for need in each.needs if "field" in need and fits(need.get("when", {}), facts)
+            )
+            offers.append(StepOffer(each, is_by_phone, needs))
+    return offers
+
+
+def find_step(session: Session, order_id: str, action: str, person: Person) -> Transition | None:
+    """
+    Give what a step needs of an order, None if it is none now.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such order, or it is another crew's.
+    """
+    order = find_visible_order(session, order_id, person, is_late_too=True)
+    process = find_process(session, order.process_version)
+    return find_transition(process, order.state, action, facts_of(order))
+
+
+def list_own_jobs(session: Session, person_id: int) -> list[WorkOrder]:
+    """Give the open orders of somebody's own crews."""
+    keys = [crew.key for crew in crews_of_person(session, person_id)]
+    return queries.fetch_orders(session, Filter(crew_keys=keys))
+
+
+def list_late(session: Session, now: dt.datetime) -> list[tuple[ClockView, WorkOrder]]:
+    """Give the clocks past their limit with their orders, the worst first; held ones, too."""
+    late = clocks.list_overdue(session, "work_order", now)
+    orders = {
+        order.key: order
+        for order in queries.fetch_orders(
+            session, Filter(is_open=None, keys={each.subject_key for each in late})
+        )
+    }
+    return [(each, orders[each.subject_key]) for each in late if each.subject_key in orders]
+
+
+def list_notes(session: Session) -> list[Note]:
+    """Give what those who supervise should look at, the newest first."""
+    return clocks.list_notes(session)
+
+
+def sum_holders(session: Session, since: dt.datetime, until: dt.datetime) -> list[clocks.HolderSum]:
+    """Give how long each holder had work orders, those that had them longest first."""
+    return clocks.sum_holders(session, "work_order", since, until)
 
 
 def set_effect(
@@ -438,12 +563,7 @@ def _keep_late_fact(step: Step) -> Outcome | None:
     person_id = step.actor.person_id
     if person_id is None:
         return None
-    had = {
-        turn.holder_id
-        for turn in clocks.list_turns(step.session, _subject(step.order), step.now)
-        if turn.holder_kind == "crew"
-    }
-    crews = [crew for crew in crews_of_person(step.session, person_id) if crew.id in had]
+    crews = _crews_that_had(step.session, step.order, person_id)
     if not crews:
         return None
     append_event(
@@ -467,6 +587,16 @@ def _keep_late_fact(step: Step) -> Outcome | None:
         crew=step.order.crew_name or "?",
     )
     return Outcome(**{**_slots(refused), "is_kept_as_fact": True})
+
+
+def _crews_that_had(session: Session, order: WorkOrder, person_id: int) -> list[CrewReference]:
+    """Give those of a person's crews that have or had an order."""
+    had = {
+        turn.holder_id
+        for turn in clocks.list_turns(session, _subject(order), order.state_since)
+        if turn.holder_kind == "crew"
+    }
+    return [crew for crew in crews_of_person(session, person_id) if crew.id in had]
 
 
 def _slots(outcome: Outcome) -> dict[str, Any]:

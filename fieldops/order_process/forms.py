@@ -1,0 +1,252 @@
+"""What stages, steps and needs are called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fieldops.events.service import Outcome
+    from fieldops.order_process.service import Process, Transition
+
+STATE_NAMES = {
+    "new": _l("New"),
+    "triaged": _l("Triaged"),
+    "assigned": _l("Assigned"),
+    "accepted": _l("Accepted"),
+    "en_route": _l("En route"),
+    "on_site": _l("On site"),
+    "working": _l("Working"),
+    "on_hold": _l("On hold"),
+    "work_done": _l("Work done"),
+    "restored": _l("Supply is restored"),
+    "verified": _l("Verified"),
+    "closed": _l("Resolved"),
+    "cancelled": _l("Void"),
+}
+KIND_NAMES = {
+    "make_safe": _l("make safe"),
+    "repair": _l("repair"),
+    "reinstate": _l("reinstate"),
+    "flush": _l("flush"),
+    "check": _l("check on the spot"),
+    "routine": _l("maintenance"),
+}
+SEVERITY_NAMES = {
+    "danger": _l("danger"),
+    "burst": _l("burst"),
+    "leak": _l("leak"),
+    "routine": _l("routine"),
+}
+AREA_NAMES = {"city": _l("city"), "suburb": _l("suburb")}
+ACTION_NAMES = {
+    "triage": _l("Take in"),
+    "assign": _l("Assign"),
+    "accept": _l("Accept"),
+    "decline": _l("Decline"),
+    "withdraw": _l("Take back from the crew"),
+    "depart": _l("Depart"),
+    "arrive": _l("Arrive"),
+    "start": _l("Start work"),
+    "enter_chamber": _l("Enter a chamber"),
+    "dig": _l("Dig"),
+    "hold": _l("Put on hold"),
+    "resume": _l("Resume"),
+    "finish": _l("Work done"),
+    "restore": _l("Supply is back"),
+    "verify": _l("Verify"),
+    "close": _l("Close the order"),
+    "send_back": _l("Send back"),
+    "transfer": _l("Transfer"),
+    "cancel": _l("Void the order"),
+    "reopen": _l("Reopen"),
+    "set": _l("Correct"),
+    "note": _l("Note"),
+}
+FIELD_NAMES = {
+    "crew": _l("Crew"),
+    "second_crew": _l("Second crew"),
+    "reason": _l("Reason"),
+    "resume_by": _l("Resume by"),
+    "text": _l("Note"),
+    "safety_briefing": _l("Safety briefing held"),
+    "oxygen_percent": _l("Oxygen in percent"),
+    "explosive_percent_lel": _l("Explosive gas in percent LEL"),
+    "hydrogen_sulphide_ppm": _l("Hydrogen sulphide, ppm"),
+    "carbon_monoxide_ppm": _l("Carbon monoxide, ppm"),
+    "ventilated": _l("Ventilated"),
+    "second_person": _l("Second person at the opening"),
+    "owners_asked": _l("Owners asked where their lines lie"),
+    "road_permit": _l("Road-occupation permit"),
+    "permit_later_reason": _l("Dig first, permit after: reason"),
+    "permit_due_at": _l("Permit due by"),
+    "cause": _l("Cause"),
+    "repair": _l("What was repaired, and how"),
+    "material": _l("Material used"),
+    "photo_before_backfill": _l("Photo of the exposed repair, before backfill"),
+    "photo_after": _l("Photo after backfill"),
+    "result": _l("Result"),
+    "supply_back_at": _l("Supply back at"),
+    "flushed": _l("Flushed"),
+    "sample_point": _l("Sampling point"),
+    "turbidity_ntu": _l("Turbidity, NTU"),
+    "chlorine_mg_l": _l("Residual chlorine, mg/L"),
+    "work_report": _l("Work report"),
+    "pin_reason": _l("Reason for the pin"),
+    "needs_excavation": _l("Excavation needed"),
+    "severity": _l("Severity"),
+    "task": _l("Task"),
+    "address": _l("Address"),
+    "expected_work_min": _l("Expected work, minutes"),
+    "crews_needed": _l("Crews needed"),
+    "skills": _l("Skills needed"),
+    "area_class": _l("Area"),
+    "lon": _l("Longitude"),
+    "lat": _l("Latitude"),
+    "weight_floor": _l("Least weight"),
+    "release_at": _l("Not before"),
+    "is_pinned": _l("Pinned"),
+    "assigned_by": _l("Assigned by"),
+}
+CHOICE_NAMES = {
+    "gas": _l("gas"),
+    "power": _l("power"),
+    "telecom": _l("telecom"),
+    "fracture": _l("fracture"),
+    "corrosion": _l("corrosion hole"),
+    "joint_leak": _l("joint leak"),
+    "seepage": _l("seepage"),
+    "valve_fault": _l("valve fault"),
+    "frost": _l("frost burst"),
+    "third_party_damage": _l("third-party damage"),
+    "water_hammer": _l("water hammer"),
+    "overpressure": _l("overpressure"),
+    "other": _l("other"),
+}
+EVENT_NAMES = {
+    "opened": _l("Opened"),
+    "triaged": _l("Taken in"),
+    "assigned": _l("Was assigned"),
+    "accepted": _l("Was accepted"),
+    "declined": _l("Was declined"),
+    "withdrawn": _l("Taken back from the crew"),
+    "departed": _l("Departed"),
+    "arrived": _l("Arrived"),
+    "started": _l("Work started"),
+    "chamber_entered": _l("Chamber entered"),
+    "dug": _l("Digging began"),
+    "held": _l("Was put on hold"),
+    "resumed": _l("Resumed"),
+    "finished": _l("Work was done"),
+    "restored": _l("Supply came back"),
+    "verified": _l("Was verified"),
+    "closed": _l("Was closed"),
+    "sent_back": _l("Sent back"),
+    "transferred": _l("Transferred"),
+    "cancelled": _l("Was cancelled"),
+    "reopened": _l("Reopened"),
+    "changed": _l("Corrected"),
+    "noted": _l("Noted"),
+    "effect_changed": _l("Customers without water changed"),
+    "escalated": _l("Escalated"),
+    "noted_by_supervision": _l("Noted by supervision"),
+    "late_fact": _l("Fact that came late"),
+}
+HOLDER_NAMES = {
+    "crew": _l("Crew"),
+    "dispatch": _l("Dispatch"),
+    "service": _l("Service desk"),
+    "supervision": _l("Supervision"),
+    "nobody": _l("Nobody"),
+}
+CLOCK_NAMES = {
+    "accept": _l("acknowledge"),
+    "arrive": _l("arrive"),
+    "stop_water": _l("water stopped"),
+    "repair": _l("repaired"),
+    "restore": _l("supply restored"),
+    "close": _l("resolved"),
+}
+START_NAMES = {
+    "reported": _l("reported"),
+    "aware": _l("aware"),
+    "located": _l("located"),
+    "assigned": _l("assigned"),
+    "arrived": _l("arrived"),
+}
+NEED_KIND_NAMES = {
+    "text": _l("words"),
+    "yes": _l("must be ticked"),
+    "number": _l("number"),
+    "choice": _l("one of"),
+    "all": _l("all of"),
+    "time": _l("time"),
+    "photo": _l("photo"),
+}
+
+
+def name_state(state: str | None, process: Process | None = None) -> str:
+    """Say a state in the reader's language, or as a manager named it."""
+    stage = process.stages.get(state or "") if process is not None else None
+    if stage is not None and stage.title:
+        return stage.title
+    return str(STATE_NAMES.get(state or "", state or "-"))
+
+
+def name_action(action: str, transition: Transition | None = None) -> str:
+    """Say a step in the reader's language, or as a manager named it."""
+    if transition is not None and transition.title:
+        return transition.title
+    return str(ACTION_NAMES.get(action, action))
+
+
+def name_event(kind: str) -> str:
+    """Say what happened, in the reader's language."""
+    verb = kind.rpartition(".")[2]
+    return str(EVENT_NAMES.get(verb, ACTION_NAMES.get(verb, verb)))
+
+
+def name_field(name: str, process: Process | None = None) -> str:
+    """Say a field in the reader's language, or as a manager named it."""
+    if name in FIELD_NAMES:
+        return str(FIELD_NAMES[name])
+    for transition in process.transitions if process is not None else ():
+        for need in transition.needs:
+            if need.get("field") == name and need.get("label"):
+                return str(need["label"])
+    return name
+
+
+def name_choice(choice: object) -> str:
+    """Say one of a need's choices; a manager's own is said as it is."""
+    return str(CHOICE_NAMES.get(str(choice), choice))
+
+
+def say_outcome(outcome: Outcome, process: Process | None = None) -> str:
+    """Say why a step was refused, with states, steps and fields in the reader's language."""
+    params: dict[str, Any] = dict(outcome.params)
+    if "state" in params:
+        params["state"] = name_state(str(params["state"]), process)
+    if "action" in params:
+        params["action"] = name_action(str(params["action"]))
+    text = str(gettext(outcome.message, **params))
+    if outcome.missing:
+        text += " " + ", ".join(name_field(name, process) for name in outcome.missing)
+    return text
+
+
+def say_conflicts(conflicts: Mapping[str, Any], process: Process | None = None) -> list[str]:
+    """Say what somebody else had changed meanwhile, with both values."""
+    return [
+        gettext(
+            "%(field)s was changed meanwhile to %(theirs)s; you wanted %(mine)s.",
+            field=name_field(name, process),
+            theirs=name_choice(both["theirs"]),
+            mine=name_choice(both["mine"]),
+        )
+        for name, both in conflicts.items()
+    ]
