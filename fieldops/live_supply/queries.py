@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from fieldops.live_supply.models import (
     OutageGuardRow,
@@ -18,7 +20,7 @@ from fieldops.live_supply.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -150,6 +152,48 @@ class Holder:
     outage: str
     why: str
     tag: str | None
+
+
+REFUSALS = frozenset(
+    {
+        "valve_held_by_another_job",
+        "ix_valve_tag_one_place",
+        "ix_valve_tag_one_a_job",
+        "outage_not_over",
+    }
+)
+"""What the database refuses for good reasons that a person should hear."""
+
+
+class RefusedByDatabaseError(Exception):
+    """The database holds a rule against what was asked."""
+
+    def __init__(self, constraint: str, detail: str | None) -> None:
+        """Keep which rule it was, and the job that it names."""
+        super().__init__(constraint)
+        self.constraint = constraint
+        self.detail = detail
+
+
+@contextmanager
+def all_or_nothing(session: Session) -> Iterator[None]:
+    """
+    Undo all that the block did if it fails.
+
+    Raises
+    ------
+    RefusedByDatabaseError
+        If a rule that the database holds speaks against it.
+    """
+    try:
+        with session.begin_nested():
+            yield
+    except IntegrityError as error:
+        diagnosis = getattr(error.orig, "diag", None)
+        name = str(getattr(diagnosis, "constraint_name", None))
+        if name not in REFUSALS:
+            raise
+        raise RefusedByDatabaseError(name, getattr(diagnosis, "message_detail", None)) from error
 
 
 def lock_valve_work(session: Session) -> None:

@@ -198,9 +198,7 @@ def test_a_numbered_tag_hangs_in_one_place_only(session: Session) -> None:
     refused = other.do("confirm_valve", 20, valve="V3", result="closed_tight", tag="117")
 
     assert refused.status == "illegal"
-    assert refused.message % refused.params == "Tag 117 hangs on V2 for " + (
-        f"O-{other.now.key - 1}."
-    )
+    assert refused.message % refused.params == (f"Tag 117 hangs on V2 for O-{other.now.key - 1}.")
     assert other.states["V3"] == ("close", "to_close")
 
 

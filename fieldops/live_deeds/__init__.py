@@ -1,0 +1,1 @@
+"""What people do to outages under way: valves worked, tags hung, plans chosen and approved."""
