@@ -87,6 +87,8 @@ class Wish:
     jobs_per_hour: float = 4.0
     kinds: Sequence[str] = field(default=())
     """Where given, just these, evenly over the time; for a demo."""
+    is_quiet: bool = False
+    """Nothing happens at all."""
 
 
 def draw_day(session: Session, wish: Wish) -> list[Happening]:
@@ -101,6 +103,8 @@ def draw_day(session: Session, wish: Wish) -> list[Happening]:
     pipes = queries.fetch_breakable(session)
     if not pipes:
         raise FieldopsError("There is no network yet: import one first.")
+    if wish.is_quiet:
+        return []
     lot = Random(f"day {wish.seed}")  # noqa: S311 - an invented day, no secret
     if wish.kinds:
         gap = wish.hours / len(wish.kinds)
