@@ -241,39 +241,76 @@ def _make_crew(session: Session, crew_id: str, place: Any, now: dt.datetime) -> 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """How long each report took, and how many incidents came of them."""
+    """How long each report took, and what came of them."""
 
     times_ms: list[float]
+    linked: int
+    by_itself: int
     incidents: int
     faults: list[str]
 
 
 def report_one_burst(home: Home, city: CityDay, count: int) -> Reported:
-    """Have so many people report water on one road, several at the same time."""
-    place = city.crews[0]
+    """
+    Have so many people report water on one road, several at the same time.
+
+    Whoever takes the calls opens an incident from the first, and puts each other to the best
+    candidate that is offered, unless it was linked by itself.
+    """
     done = Done()
+    place = city.crews[0]
+    first = Worker(home.port, city.dispatchers[0], done)
+    before = {each["id"] for each in first.ask("board", "/api/v1/board").get("incidents", ())}
+    report = first.ask("report", "/api/v1/reports", _report(place, 0))["report"]["id"]
+    first.ask("incident", f"/api/v1/reports/{report}/incident", {})
     numbers: SimpleQueue[int] = SimpleQueue()
-    for number in range(count):
+    for number in range(1, count):
         numbers.put(number)
-
-    def take_calls(token: str) -> None:
-        worker = Worker(home.port, token, done)
-        while not numbers.empty():
-            number = numbers.get()
-            chance = random.Random(number)  # noqa: S311 - a drill, no secret
-            report = {
-                "kind": chance.choice(["burst", "no_water", "low_pressure", "surfacing"]),
-                "text": "路面大量冒水",
-                "phone": f"1380000{number:04d}",
-                "lon": place.lon + chance.gauss(0, 3e-4),
-                "lat": place.lat + chance.gauss(0, 3e-4),
-            }
-            worker.ask("report", "/api/v1/reports", report)
-
-    threads = [Thread(target=take_calls, args=(token,)) for token in city.dispatchers[:REPORTERS]]
+    ways: list[str] = ["by hand"]
+    tokens = city.dispatchers[:REPORTERS]
+    threads = [
+        Thread(target=take_calls, args=(Worker(home.port, token, done), place, numbers, ways))
+        for token in tokens
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    board = Worker(home.port, city.dispatchers[0], Done()).ask("board", "/api/v1/board")
-    return Reported(done.times_ms["report"], len(board.get("incidents", ())), done.faults)
+    board = first.ask("board", "/api/v1/board")
+    after = {each["id"] for each in board.get("incidents", ())}
+    linked = len(ways) - ways.count("none")
+    by_itself = ways.count("by itself")
+    return Reported(done.times_ms["report"], linked, by_itself, len(after - before), done.faults)
+
+
+def take_calls(worker: Worker, place: Crew, numbers: SimpleQueue[int], ways: list[str]) -> None:
+    """Take calls until there are no more."""
+    while True:
+        try:
+            number = numbers.get_nowait()
+        except Empty:
+            return
+        answer = worker.ask("report", "/api/v1/reports", _report(place, number))
+        candidates = [each for each in answer["candidates"] if each["subject"] == "incident"]
+        if answer["linked_incident"]:
+            ways.append("by itself")
+        elif candidates:
+            report = answer["report"]["id"]
+            wish = {"incident": candidates[0]["id"]}
+            worker.ask("link", f"/api/v1/reports/{report}/link", wish)
+            ways.append("by hand")
+        else:
+            ways.append("none")
+
+
+def _report(place: Crew, number: int) -> dict[str, Any]:
+    """Say what one of many saw, within some thirty metres."""
+    chance = random.Random(number)  # noqa: S311 - a drill, no secret
+    kinds = ["burst", "no_water", "low_pressure", "surfacing"]
+    return {
+        "kind": chance.choice(kinds) if number else "burst",
+        "text": "路面大量冒水",
+        "phone": f"1380000{number:04d}",
+        "lon": place.lon + chance.gauss(0, 3e-4) * (number > 0),
+        "lat": place.lat + chance.gauss(0, 3e-4) * (number > 0),
+    }

@@ -130,12 +130,14 @@ def _screens(bench: Benchmark, home: Home, heard: Heard, size: int) -> None:
 def _report(bench: Benchmark, home: Home, city: CityDay, options: argparse.Namespace) -> None:
     """Let two hundred people report one burst."""
     found = report_one_burst(home, city, REPORTS)
-    if found is None:
-        return
+    for fault in found.faults[:5]:
+        print(f"  fault: {fault}", file=sys.stderr)
     size = options.pipes
     bench.add("reports of one burst", size, len(found.times_ms), "")
     bench.add("report taken in, median", size, quantile(found.times_ms, 0.5), "ms")
     bench.add("report taken in, p95", size, quantile(found.times_ms, 0.95), "ms")
+    bench.add("reports linked to an incident", size, found.linked, "")
+    bench.add("of these by itself", size, found.by_itself, "")
     bench.add("incidents of them", size, found.incidents, "")
 
 
@@ -156,6 +158,8 @@ def _check(bench: Benchmark, options: argparse.Namespace) -> None:
     bench.check("screens too many, refused with Retry-After", refused, TOO_MANY, is_floor=True)
     bench.check("report taken in p95, ms", value("report taken in, p95"), 200)
     bench.check("incidents of two hundred reports", value("incidents of them"), 1)
+    linked = value("reports linked to an incident")
+    bench.check("reports linked to it", linked, REPORTS, is_floor=True)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
 from fieldops.cli import main
 from fieldops.db import make_sessions
 from fieldops.events import queries
 from fieldops.events.service import SYSTEM, append_event
-from tests import databases
+from tests import databases, logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +33,7 @@ def own_database() -> Iterator[str]:
 def store(own_database: str) -> Iterator[sessionmaker[Session]]:
     """Give sessions on a log of five events."""
     sessions = make_sessions(own_database)
-    as_superuser(sessions, "TRUNCATE event")
-    as_superuser(sessions, "UPDATE event_head SET position = 0, hash = ''")
+    logs.empty_log(own_database)
     for number in range(5):
         with sessions.begin() as session:
             body = {"id": "T-1", "depth_m": 1.50, "note": f"第 {number} 次"}
@@ -45,11 +43,8 @@ def store(own_database: str) -> Iterator[sessionmaker[Session]]:
 
 
 def as_superuser(store: sessionmaker[Session], statement: str) -> None:
-    """Do what the application itself cannot: change the log."""
-    address = databases.CLUSTER.superuser_url(store.kw["bind"].url.database)
-    with psycopg.connect(address.replace("+psycopg", "")) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute(statement.encode())
+    """Do what the application itself cannot."""
+    logs.as_superuser(store.kw["bind"].url.render_as_string(hide_password=False), statement)
 
 
 def broken_at(store: sessionmaker[Session]) -> int | None:

@@ -16,6 +16,7 @@ from fieldops.db import make_sessions
 from fieldops.events.service import SYSTEM, append_event
 from fieldops.settings import Settings
 from fieldops.streams import service
+from tests import databases, logs
 from tests.people import bearer
 
 if TYPE_CHECKING:
@@ -77,10 +78,24 @@ def parse(message: str) -> Told:
     return Told(number, fields["event"], json.loads(fields["data"]))
 
 
+@pytest.fixture(scope="module")
+def clone() -> Iterator[str]:
+    """Give one database for all tests here."""
+    with databases.clone() as url:
+        yield url
+
+
 @pytest.fixture
-def served(database: str, tmp_path: Path) -> Iterator[Flask]:
+def empty(clone: str) -> str:
+    """Give that database with nothing in its log."""
+    logs.empty_log(clone)
+    return clone
+
+
+@pytest.fixture
+def served(empty: str, tmp_path: Path) -> Iterator[Flask]:
     """Give an app whose commits are real, with room for three screens."""
-    settings = Settings(home=tmp_path, database_url=database, secret_key="t", streams=3)  # noqa: S106
+    settings = Settings(home=tmp_path, database_url=empty, secret_key="t", streams=3)  # noqa: S106
     app = create_app(settings)
     yield app
     live = app.extensions["fieldops.live"]
@@ -91,9 +106,9 @@ def served(database: str, tmp_path: Path) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def store(database: str) -> Iterator[sessionmaker[Session]]:
+def store(empty: str) -> Iterator[sessionmaker[Session]]:
     """Give sessions of somebody else on the same database."""
-    sessions = make_sessions(database)
+    sessions = make_sessions(empty)
     yield sessions
     sessions.kw["bind"].dispose()
 
