@@ -83,11 +83,11 @@ class NotFoundError(FieldopsError):
 
 
 class ConflictError(FieldopsError):
-    """It was changed by somebody else in the meantime."""
+    """What is asked does not fit the state that things are in, perhaps by somebody else's doing."""
 
     status = 409
     code = "conflict"
-    title = _l("Changed in the meantime")
+    title = _l("Not possible as things stand now")
 
 
 class TooManyError(FieldopsError):
