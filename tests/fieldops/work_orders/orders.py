@@ -142,7 +142,9 @@ def lead_to(session: Session, order: WorkOrder, cast: Cast, state: str) -> None:
         "new": [],
     }
     for action in path[state]:
-        body = {"crew": cast.crew_id} if action == "assign" else BODIES.get(action, {})
+        body = {"crew": cast.crew_id} if action == "assign" else {**BODIES.get(action, {})}
+        if action == "hold":
+            body["resume_by"] = (order.opened_at + dt.timedelta(days=1)).isoformat()
         actor = cast.crew if action in (*CREWS_STEPS, "hold") else cast.dispatcher
-        outcome = act(session, order, action, actor, body=body)
+        outcome = act(session, order, action, actor, order.opened_at, body=body)
         assert outcome.status == "applied", (action, outcome)
