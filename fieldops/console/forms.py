@@ -156,6 +156,7 @@ WORDS = {
     "valve.not_found": _l("not found"),
     "valve.opened": _l("opened"),
     "valve.reopened": _l("reopened"),
+    "valve.handed_over": _l("left shut for another job"),
     "valve.will_not_reopen": _l("will not reopen"),
     "confirm-valve": _l("Valve %(id)s: %(result)s?"),
     "valve-shuts": _l("This outage takes water from %(properties)s (%(connections)s)."),
@@ -272,15 +273,16 @@ WORDS = {
     "people-in-danger": _l("People are in danger"),
     "tag-read": _l("Number read on the tag at %(id)s (%(n)s hangs there)"),
     "repair-done": _l("The repair is done"),
-    "part-all": _l("All valves opened"),
-    "part-valve": _l("Valve %(id)s opened"),
-    "part-refeed": _l("Fed by valve %(id)s"),
-    "because.opened": _l("the first plan"),
-    "because.will-not-close": _l("Valve %(valve)s will not close."),
-    "because.not-found": _l("Valve %(valve)s was not found."),
-    "because.passing": _l("Valve %(valve)s is closed but passing."),
-    "because.closed-after-all": _l("Valve %(valve)s is closed after all."),
-    "because.chosen": _l("Chosen by a person."),
+    "reports-n": _l("%(n)s reports"),
+    "fact.reports": _l("Fault reports"),
+    "not-repaired": _l("Until the repair is done, valves that would fill the trench stay shut."),
+    "repair-title": _l("Is the repair of %(id)s done?"),
+    "repair-effect": _l("Valves may be opened again then. %(properties)s wait for water."),
+    "role.verify_shut": _l("verify that it is shut"),
+    "role.surplus": _l("no longer needed"),
+    "role.stuck": _l("cannot be used"),
+    "role.pump": _l("stop the pump"),
+    "role.source": _l("shut the source"),
     "wants.text": _l("text"),
 }
 IDS = {"order": "W-12", "crew": "C-3", "outage": "O-3", "incident": "I-3", "any": "W-12"}
@@ -306,10 +308,12 @@ def as_json(board: Board) -> dict[str, Any]:
     return {
         "position": board.position,
         "now": board.now.isoformat(),
-        "incidents": [_write_incident(one) for one in board.incidents],
+        "incidents": [
+            _write_incident(one, board.reports.get(one.key, 0)) for one in board.incidents
+        ],
         "orders": [_write_order(one) for one in board.orders],
         "outages": [
-            face(one.outage) | {"opened_at": one.outage.opened_at.isoformat()}
+            face(one.outage, one.plan.status) | {"opened_at": one.outage.opened_at.isoformat()}
             for one in board.outages
         ],
         "crews": [_write_crew(one) for one in board.crews],
@@ -341,12 +345,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any field
     return value.isoformat() if isinstance(value, dt.datetime) else value
 
 
-def _write_incident(incident: Incident) -> dict[str, Any]:
+def _write_incident(incident: Incident, reports: int) -> dict[str, Any]:
     parts = [
         {"code": part["code"], "points": part["points"], "text": describe_part(part)}
         for part in incident.score_parts
     ]
-    return _pick(incident, INCIDENT_FIELDS) | {"score_parts": parts}
+    return _pick(incident, INCIDENT_FIELDS) | {"score_parts": parts, "reports": reports}
 
 
 def _write_order(order: WorkOrder) -> dict[str, Any]:

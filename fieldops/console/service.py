@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,12 @@ from fieldops.dispatch.service import suggest
 from fieldops.events.queries import fetch_head
 from fieldops.incidents import service as incidents
 from fieldops.live_outages import service as live_outages
+from fieldops.reports.service import list_of_incidents
 from fieldops.work_orders import service as work_orders
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
     from sqlalchemy.orm import Session
 
@@ -36,6 +39,8 @@ class Board:
     position: int
     now: dt.datetime
     incidents: list[Incident]
+    reports: Mapping[int, int]
+    """How many there are of each incident, by its key."""
     orders: list[WorkOrder]
     outages: list[LiveOutage]
     crews: list[Crew]
@@ -44,10 +49,14 @@ class Board:
 
 def read_board(session: Session, now: dt.datetime) -> Board:
     """Read everything that is under way."""
+    position = fetch_head(session)
+    open_incidents = incidents.list_open(session)
+    reports = list_of_incidents(session, [one.key for one in open_incidents])
     return Board(
-        position=fetch_head(session),
+        position=position,
         now=now,
-        incidents=incidents.list_open(session),
+        incidents=open_incidents,
+        reports=Counter(one.incident_key for one in reports if one.incident_key is not None),
         orders=work_orders.list_open(session),
         outages=live_outages.list_open(session),
         crews=list_crews(session, now),

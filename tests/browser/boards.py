@@ -28,10 +28,10 @@ def incident(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - as 
         "score_parts": [
             {"code": "customers_out", "points": 43, "text": "停水 172 户"},
             {"code": "critical", "points": 18, "text": "重点用户 1"},
-            {"code": "hydrants_dry", "points": 0, "text": "无水消火栓：未知"},
+            {"code": "hydrants_dry", "points": 0, "text": "无水消火栓未知"},
         ],
         "properties_out": 172, "people_out": None, "critical_out": 1, "hydrants_dry": 0,
-        "opened_at": at(-12), "version": 3,
+        "opened_at": at(-12), "version": 3, "reports": 1,
     } | facts  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def board(**facts: Any) -> dict[str, Any]:  # noqa: ANN401
              "second_crew": None, "eta_min": 6.2, "is_straight_line": True, "divert_from": None,
              "runner_up": "C-3", "reasons": [
                  {"code": "customers_out", "text": "172 户停水"},
-                 {"code": "fastest", "text": "最先到达；抢修3队晚 3 分钟"}]},
+                 {"code": "fastest", "text": "最先到达"}]},
         ],
     } | facts  # fmt: skip
 
@@ -96,7 +96,7 @@ def candidate(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
         "is_chosen": False, "can_go": True, "travel_min": 6.2, "eta_min": 6.2,
         "is_straight_line": True, "weight": 187.0, "slack_min": 2.0, "diversion_min": 0.0,
         "cost_customer_min": 1160.0, "place": "position", "position_at": at(-2), "carries": None,
-        "against": [{"code": "straight_line", "text": "直线估算，无道路数据"}],
+        "against": [{"code": "straight_line", "text": "直线估算"}],
     } | facts  # fmt: skip
 
 
@@ -104,7 +104,7 @@ WHY = {
     "candidates": [
         candidate(1, is_chosen=True),
         candidate(3, travel_min=9.0, slack_min=-1.0, cost_customer_min=1683.0, against=[
-            {"code": "position_old", "text": "位置是 40 分钟前的：从驻地算起"}]),
+            {"code": "position_old", "text": "位置是 40 分钟前的"}]),
         candidate(2, travel_min=3.0, can_go=False, cost_customer_min=None, diversion_min=10.0,
                   against=[{"code": "pinned", "text": "已锁定在 W-14"}]),
     ],

@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,14 +83,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Serve the sample town, with one nasty name in it, from a database of its own."""
     text = (CHECKOUT / "sample_network.geojson").read_text()
     nasty = json.dumps(NASTY_PIPE, ensure_ascii=False)
-    features = parse_geojson(text.replace('"P022"', nasty).encode())
+    with serve_town(text.replace('"P022"', nasty), tmp_path_factory.mktemp("home")) as served:
+        yield served
+
+
+@contextmanager
+def serve_town(geojson: str, home: Path) -> Iterator[Site]:
+    """Serve a town from a database of its own."""
     with databases.clone() as url:
-        home = tmp_path_factory.mktemp("home")
         settings = Settings(home=home, database_url=url, secret_key="test")  # noqa: S106
         app = create_app(settings)
         found = Site("", app)
+        now = dt.datetime.now(dt.UTC)
         with found.sessions.begin() as session:
-            import_features(session, features, by="test", now=dt.datetime.now(dt.UTC))
+            import_features(session, parse_geojson(geojson.encode()), by="test", now=now)
         with found.sessions.begin() as session:
             bake(session, tiles_folder(settings))
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
@@ -151,11 +158,12 @@ class MapPage:
         """Read what stands somewhere."""
         return self.page.locator(selector).first.inner_text()
 
-    def picture(self, name: str) -> None:
+    def picture(self, name: str, *, is_resting: bool = True) -> None:
         """Keep what can be seen, where FIELDOPS_PICTURES names a folder for people to look at."""
         if self.pictures is None:
             return
-        self.rest()
+        if is_resting:
+            self.rest()
         self.page.screenshot(path=self.pictures / f"{name}.png")
 
 

@@ -202,7 +202,7 @@ def test_a_silent_stream_is_said_loudly_after_ten_seconds(desk: Desk) -> None:
     page.wait_for_selector("#notice[data-matter=stale]")
     assert "已过时" in desk.map.text("#notice")
     assert page.locator("body.is-stale").count() == 1
-    page.screenshot(path="/tmp/pictures/console-stale.png")
+    desk.map.picture("console-stale", is_resting=False)
     desk.is_silent = False
     desk.board = boards.board(position=9, incidents=[boards.incident(3)], orders=[])
     page.clock.run_for(20_000)

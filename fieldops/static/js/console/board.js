@@ -21,6 +21,7 @@ import { setServerNow } from "./moments.js";
  * @property {number | null} people_out
  * @property {number | null} critical_out
  * @property {number | null} hydrants_dry
+ * @property {number} reports - how many people told it
  * @property {string} opened_at
  * @property {number} version
  */

@@ -9,7 +9,6 @@ import { change, count, figure, say } from "../map/words.js";
 import { choice, confirm, field } from "./confirm.js";
 import { perform, refuse } from "./deed.js";
 import { clockOf, serverNow } from "./moments.js";
-import { partWord } from "./outage_view.js";
 
 /** @typedef {import("./board.js").Board} Board */
 /** @typedef {import("./board.js").Order} Order */
@@ -229,8 +228,8 @@ export function makeDesk({ board, changed, outageChanged }) {
       title: say("approve-title", { n: figure(plan.number), id: outage.id }),
       label: say("approve-plan"),
       effect: Promise.resolve([plan.difference?.properties_added
-        ? say("effect-plan", { change: change("properties", plan.difference.properties_added), total: count("properties", plan.properties) })
-        : say("effect-plan-same", { total: count("properties", plan.properties) })]),
+        ? say("effect-plan", { change: change("properties", plan.difference.properties_added), total: count("properties", plan.customers.properties) })
+        : say("effect-plan-same", { total: count("properties", plan.customers.properties) })]),
       act: () => toOutage(outage.id, "approve_plan", { plan: plan.number, customers: outage.connections }),
     });
     outageChanged(outage.id);
@@ -260,7 +259,7 @@ export function makeDesk({ board, changed, outageChanged }) {
   async function restorePart(outage, part) {
     const valves = outage.valves.filter(({ valve }) => part.valves.includes(valve));
     await confirm({
-      title: say("restore-title", { part: partWord(part) }),
+      title: say("restore-title", { part: part.label }),
       label: say("has-water-again"),
       effect: Promise.resolve([say("restore-effect", { properties: count("properties", part.properties), left: count("properties", outage.properties_out - part.properties) })]),
       fields: openingFields(outage, valves),
@@ -269,6 +268,17 @@ export function makeDesk({ board, changed, outageChanged }) {
         tags: Object.fromEntries(valves.flatMap(({ valve }) => form.get(`tag ${valve}`) ? [[valve, String(form.get(`tag ${valve}`))]] : [])),
         ...(form.get("repaired") ? { repaired: true } : {}),
       }),
+    });
+    outageChanged(outage.id);
+  }
+
+  /** @param {Detail} outage */
+  async function recordRepair(outage) {
+    await confirm({
+      title: say("repair-title", { id: outage.id }),
+      label: say("record-for-all"),
+      effect: Promise.resolve([say("repair-effect", { properties: count("properties", outage.properties_out) })]),
+      act: () => toOutage(outage.id, "stage", { stage: "repaired", customers: outage.connections }),
     });
     outageChanged(outage.id);
   }
@@ -285,7 +295,7 @@ export function makeDesk({ board, changed, outageChanged }) {
     outageChanged(outage.id);
   }
 
-  return { assign, hold, resume, openOutageOf, startOutage, startIncident, closeIncident, confirmValve, approvePlan, reopenValve, restorePart, endOutage };
+  return { assign, hold, resume, openOutageOf, startOutage, startIncident, closeIncident, confirmValve, approvePlan, reopenValve, restorePart, recordRepair, endOutage };
 }
 
 /**

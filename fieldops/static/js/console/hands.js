@@ -25,8 +25,10 @@
  * @property {(outage: Detail) => Promise<void>} approvePlan
  * @property {(outage: Detail, valve: PlanValve, result: string) => Promise<void>} reopenValve
  * @property {(outage: Detail, part: import("./outage_view.js").Part) => Promise<void>} restorePart
+ * @property {(outage: Detail) => Promise<void>} recordRepair
  * @property {(outage: Detail) => Promise<void>} endOutage
  * @property {(valve: string) => void} showValve
+ * @property {(customer: string) => string} criticalName
  */
 
 export {};

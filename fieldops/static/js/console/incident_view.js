@@ -25,6 +25,7 @@ export function viewIncident(incident, board, hands) {
   const number = (/** @type {number | null} */ value) => value === null ? unknown : figure(value);
   const rows = [
     ["kind", say(`incident.${incident.kind}`)],
+    ["reports", figure(incident.reports)],
     ["out", number(incident.properties_out)],
     ["people", number(incident.people_out)],
     ["critical", number(incident.critical_out)],

@@ -1,6 +1,6 @@
 /** An outage under way: its plan and what changed in it, its valves, who has water again. */
 import { make } from "../map/elements.js";
-import { change, count, figure, knows, say } from "../map/words.js";
+import { change, count, figure, say } from "../map/words.js";
 import { ageOf, clockOf } from "./moments.js";
 import { linkTo } from "./order_view.js";
 
@@ -33,14 +33,14 @@ import { linkTo } from "./order_view.js";
  * @typedef {object} PlanVersion
  * @property {number} number
  * @property {string} status
- * @property {{code: string, valve?: string}} because
- * @property {number} properties - that it leaves without water
+ * @property {string} because - in the person's language
+ * @property {{connections: number, properties: number}} customers - whom it leaves without water
  * @property {Difference | null} difference
  * @property {string} made_at
  * @property {string} made_by
  */
 
-/** @typedef {{id: string, valves: string[], properties: number, connections: number}} Part */
+/** @typedef {{id: string, label: string, valves: string[], properties: number, connections: number}} Part */
 
 /**
  * @typedef {object} Detail
@@ -76,6 +76,9 @@ import { linkTo } from "./order_view.js";
 /** @typedef {Keys & {parts_restored?: number[], customers_restored?: number[]}} OutageKeys */
 
 const CLOSED = new Set(["closed_tight", "passing"]);
+const CLOSING = ["closed_tight", "passing", "will_not_close", "not_found"];
+const REOPENING = ["reopened", "will_not_reopen"];
+const UNUSUAL = new Set(["verify_shut", "surplus", "stuck", "pump", "source"]);
 
 /**
  * @param {Detail} outage
@@ -85,7 +88,7 @@ const CLOSED = new Set(["closed_tight", "passing"]);
 export function viewOutage(outage, hands) {
   return [
     outage.proposed && proposal(outage, outage.proposed, hands),
-    whoIsOut(outage),
+    whoIsOut(outage, hands),
     times(outage),
     valves(outage, hands),
     restoring(outage, hands),
@@ -112,19 +115,22 @@ function proposal(outage, plan, hands) {
     changed.valves_removed.length > 0 && `${change("valves", -changed.valves_removed.length)}: ${changed.valves_removed.join(say("comma"))}`,
     changed.properties_added !== 0 && change("properties", changed.properties_added),
     changed.customers_added !== 0 && change("connections", changed.customers_added),
-    ...changed.critical_added.map((name) => say("critical-in", { name })),
-    ...changed.critical_removed.map((name) => say("critical-out", { name })),
+    ...changed.critical_added.map((name) => say("critical-in", { name: hands.criticalName(name) })),
+    ...changed.critical_removed.map((name) => say("critical-out", { name: hands.criticalName(name) })),
   ].filter((line) => typeof line === "string") : [];
   return make("section", { class: "difference", "data-part": "proposal", "data-plan": String(plan.number) },
     make("h3", {}, say("new-plan", { n: figure(plan.number) })),
-    make("p", {}, knows(`because.${plan.because.code}`) ? say(`because.${plan.because.code}`, { valve: plan.because.valve ?? "" }) : plan.because.code),
+    make("p", {}, plan.because),
     lines.length ? make("ul", { class: "changes" }, ...lines.map((line) => make("li", {}, line))) : make("p", {}, say("nothing-changes")),
     make("p", { class: "actions" }, make("button", { type: "button", class: "primary", "data-focus": "approve", "data-step": "approve",
       click: () => hands.approvePlan(outage) }, say("approve-plan"))));
 }
 
-/** @param {Detail} outage */
-function whoIsOut(outage) {
+/**
+ * @param {Detail} outage
+ * @param {Hands} hands
+ */
+function whoIsOut(outage, hands) {
   const rows = [
     ["connections", figure(outage.connections)],
     ["dry-now", figure(outage.customers_out)],
@@ -135,7 +141,7 @@ function whoIsOut(outage) {
   ];
   return section("customers", say("without-water"),
     make("p", { class: "headline" }, make("strong", {}, figure(outage.properties_out)), " ", say("properties-word")),
-    outage.critical.length > 0 && make("p", { class: "critical" }, say("critical-customers", { n: figure(outage.critical.length) }), " ", outage.critical.join(say("comma"))),
+    outage.critical.length > 0 && make("p", { class: "critical" }, say("critical-customers", { n: figure(outage.critical.length) }), " ", outage.critical.map(hands.criticalName).join(say("comma"))),
     make("dl", { class: "facts" }, rows.flatMap(([name, value]) => [make("dt", {}, say(`fact.${name}`)), make("dd", { "data-fact": name }, value)])));
 }
 
@@ -164,6 +170,18 @@ function valves(outage, hands) {
 }
 
 /**
+ * What may have been found at a valve, as it stands.
+ * @param {PlanValve} valve
+ * @returns {readonly string[]}
+ */
+function resultsFor({ state, role }) {
+  if (role === "verify_shut" || state === "to_close" || state === "will_not_close" || state === "not_found") {
+    return CLOSING.filter((result) => result !== state);
+  }
+  return CLOSED.has(state) || state === "will_not_reopen" ? REOPENING.filter((result) => result !== state) : [];
+}
+
+/**
  * @param {Detail} outage
  * @param {PlanValve} valve
  * @param {Hands} hands
@@ -171,15 +189,14 @@ function valves(outage, hands) {
 function valveRow(outage, valve, hands) {
   const button = (/** @type {string} */ result, /** @type {() => void} */ act) => make("button", { type: "button", class: "quiet",
     "data-result": result, "data-focus": `${result} ${valve.valve}`, click: act }, say(`result.${result}`));
-  const results = valve.state === "to_close" || valve.state === "will_not_close"
-    ? ["closed_tight", "passing", "will_not_close", "not_found"].filter((result) => result !== valve.state).map((result) => button(result, () => hands.confirmValve(outage, valve, result)))
-    : CLOSED.has(valve.state)
-      ? ["reopened", "will_not_reopen"].map((result) => button(result, () => hands.reopenValve(outage, valve, result))) : [];
+  const results = resultsFor(valve).map((result) => button(result, () =>
+    REOPENING.includes(result) ? hands.reopenValve(outage, valve, result) : hands.confirmValve(outage, valve, result)));
   return make("li", { "data-valve": valve.valve, "data-state": valve.state },
     make("span", { class: `disc ${CLOSED.has(valve.state) ? "is-closed" : ""}`, "aria-hidden": "true" }, valve.number === null ? "–" : String(valve.number)),
     make("div", { class: "valve-words" }, linkTo(valve.valve, () => hands.showValve(valve.valve)),
       make("span", { class: "quiet" }, valve.turns_recorded ? count("turns", valve.turns_recorded) : say("turns.unknown"),
-        valve.tag ? ` · ${say("tag", { n: valve.tag })}` : "")),
+        valve.tag ? ` · ${say("tag", { n: valve.tag })}` : "",
+        UNUSUAL.has(valve.role) && make("em", {}, ` · ${say(`role.${valve.role}`)}`))),
     make("span", { class: "valve-state", "data-state": valve.state }, say(`valve.${valve.state}`)),
     results.length > 0 && outage.status !== "closed" && make("div", { class: "buttons results", role: "group", "aria-label": say("valve-results", { id: valve.valve }) }, ...results));
 }
@@ -189,10 +206,14 @@ function valveRow(outage, valve, hands) {
  * @param {Hands} hands
  */
 function restoring(outage, hands) {
-  if (!outage.parts.length) return null;
-  return section("parts", say("restore-by-parts"), make("ul", { class: "plain parts" }, ...outage.parts.map((part) => make("li", { "data-restorable": part.id },
-    make("span", {}, partWord(part), " ", make("strong", {}, count("properties", part.properties))),
-    make("button", { type: "button", "data-focus": `part ${part.id}`, click: () => hands.restorePart(outage, part) }, say("has-water-again"))))));
+  if (!outage.parts.length && !outage.stages.water_stopped) return null;
+  const isRepaired = Boolean(outage.stages.repaired);
+  return section("parts", say("restore-by-parts"),
+    !isRepaired && make("p", {}, say("not-repaired"), " ",
+      make("button", { type: "button", "data-focus": "repaired", "data-step": "repaired", click: () => hands.recordRepair(outage) }, say("repair-done"))),
+    make("ul", { class: "plain parts" }, ...outage.parts.map((part) => make("li", { "data-restorable": part.id },
+      make("span", {}, part.label, " ", make("strong", {}, count("properties", part.properties))),
+      make("button", { type: "button", "data-focus": `part ${part.id}`, click: () => hands.restorePart(outage, part) }, say("has-water-again"))))));
 }
 
 /**
@@ -203,10 +224,4 @@ function ending(outage, hands) {
   return make("p", { class: "actions" },
     outage.incident && linkTo(outage.incident, () => hands.open({ kind: "incident", id: outage.incident ?? "" })),
     outage.status !== "closed" && make("button", { type: "button", class: "end", "data-focus": "end", "data-step": "end", click: () => hands.endOutage(outage) }, say("end-outage")));
-}
-
-/** What a part is opened by. @param {Part} part */
-export function partWord({ id, valves }) {
-  if (id === "all") return say("part-all");
-  return say(id.startsWith("refeed") ? "part-refeed" : "part-valve", { id: valves.join(say("comma")) });
 }

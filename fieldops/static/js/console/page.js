@@ -11,7 +11,7 @@ import { pick } from "../map/pick.js";
 import { askPlaces } from "../map/places.js";
 import { makeStyle } from "../map/style.js";
 import { viewValve } from "../map/valve_view.js";
-import { say } from "../map/words.js";
+import { knows, say } from "../map/words.js";
 import { makeBoard } from "./board.js";
 import { fillHelp, makeCommandBar } from "./command_bar.js";
 import { refuse, undoNow } from "./deed.js";
@@ -75,6 +75,10 @@ const hands = {
   askOutageAgain: (id) => { picture.read(id); },
   async openOutageOf(incident) {
     await desk.openOutageOf(incident);
+  },
+  criticalName: (id) => {
+    const what = picture.place(`customer ${id}`)?.facts.critical;
+    return what ? `${knows(`critical.${what}`) ? say(`critical.${what}`) : what} ${id}` : id;
   },
   showValve: async (id) => {
     const place = picture.place(`valve ${id}`) ?? (await askPlaces([["valve", id]])).get(`valve ${id}`);

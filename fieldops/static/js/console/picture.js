@@ -12,6 +12,8 @@ import { askPlaces } from "../map/places.js";
 /** @typedef {import("./outage_view.js").Detail} Detail */
 /** @typedef {import("./outage_view.js").PlanValve} PlanValve */
 
+const MOST_NAMED = 60;
+
 /** @type {Record<string, (valve: PlanValve) => string>} */
 const IMAGES = {
   to_close: ({ number }) => number === null ? "optional" : `close:${number}`,
@@ -23,7 +25,22 @@ const IMAGES = {
   to_open: () => "optional",
   opened: () => "optional",
   reopened: () => "optional",
+  handed_over: ({ number }) => `closed:${number ?? ""}`,
 };
+
+/**
+ * What of an outage has to be found on the map, or named by its kind.
+ * @param {Detail} detail
+ * @returns {[string, string][]}
+ */
+function thingsOf({ valves, critical, proposed }) {
+  const change = proposed?.difference;
+  const customers = [...critical, ...(change ? [...change.critical_added, ...change.critical_removed] : [])];
+  return [
+    ...valves.map(({ valve }) => /** @type {[string, string]} */ (["valve", valve])),
+    ...customers.slice(0, MOST_NAMED).map((id) => /** @type {[string, string]} */ (["customer", id])),
+  ];
+}
 
 /**
  * @param {Map} map
@@ -63,7 +80,7 @@ export function makePicture(map, { known, lost }) {
     try {
       const detail = /** @type {Detail} */ (await ask(`/api/v1/outages/${encodeURIComponent(id)}?keys=1`));
       if ((details.get(id)?.version ?? -1) > detail.version) return;
-      await learn(detail.valves.map(({ valve }) => ["valve", valve]));
+      await learn(thingsOf(detail));
       details.set(id, detail);
       paint();
       known(detail);

@@ -164,6 +164,7 @@ function incidentRow(group) {
         incident.kind !== group.severity && make("span", {}, say(`incident.${incident.kind}`)),
         make("span", { "data-age": incident.opened_at }, ageOf(incident.opened_at)),
         make("span", {}, say("score", { n: figure(incident.score) })),
+        incident.reports > 0 && make("span", { "data-reports": String(incident.reports) }, say("reports-n", { n: figure(incident.reports) })),
         (incident.critical_out ?? 0) > 0 && make("span", { class: "critical-count" }, say("critical-n", { n: figure(incident.critical_out ?? 0) })),
         (incident.hydrants_dry ?? 0) > 0 && make("span", { class: "warning" }, say("hydrants-dry-n", { n: figure(incident.hydrants_dry ?? 0) })),
         incident.is_planned && make("span", { class: "tag" }, say("planned")),
