@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from fieldops.settings import Settings
 
-TOPICS = ("database", "serve", "accounts", "network", "outages", "maps", "towns", "events", "crews")
+TOPICS = (
+    "database",
+    "serve",
+    "accounts",
+    "network",
+    "outages",
+    "maps",
+    "towns",
+    "events",
+    "crews",
+    "simulate",
+)
 EXIT_CODE_OF_FAULTS = 2
 
 

@@ -120,11 +120,12 @@ def draw_day(session: Session, wish: Wish) -> list[Happening]:
 
 
 def _draw_hours(lot: Random, wish: Wish) -> list[float]:
-    """Draw moments by thinning, in hours from the start."""
+    """Draw moments by thinning, in hours from the start; over a whole day the mean is as wished."""
+    rush_rate = wish.jobs_per_hour * RUSH * 24 / (24 + (RUSH - 1) * len(RUSH_HOURS))
     found: list[float] = []
     hour = 0.0
     while True:
-        hour += lot.expovariate(wish.jobs_per_hour * RUSH)
+        hour += lot.expovariate(rush_rate)
         if hour >= wish.hours:
             return found
         local = (wish.start + dt.timedelta(hours=hour)).astimezone(ZoneInfo(TIMEZONE))
