@@ -1,0 +1,200 @@
+"""A simulated day through the real services, and what must hold whatever happens in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from fieldops.db import make_sessions
+from fieldops.events.queries import fetch_chain
+from fieldops.network_files.service import import_features
+from fieldops.simulation.service import Player, Wish
+from gis import towns
+from gis.formats.geojson import parse_geojson
+from tests import databases
+from tests.fieldops.dispatch.boards import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from fieldops.simulation.service import Summary
+
+pytestmark = pytest.mark.slow
+START = NOW
+HOURS = 2.0
+CREWS = 4
+FASTEST_KMH = 130.0
+
+
+@dataclass(frozen=True)
+class Played:
+    """A day that was played, and where."""
+
+    sessions: sessionmaker[Session]
+    summary: Summary
+
+
+def settle(session: Session) -> None:
+    """Import a small town, and put crews with every skill into it."""
+    town = towns.make_town(250, 5, 200)
+    features = parse_geojson("\n".join(towns.feature_lines(town)).encode())
+    import_features(session, features, by="测试")
+    place = session.execute(
+        text(
+            "SELECT ST_X(c), ST_Y(c) FROM (SELECT ST_Centroid(ST_Collect(geometry)) FROM node) a(c)"
+        )
+    ).one()
+    for number in range(CREWS):
+        crew_key = session.execute(
+            text(
+                "INSERT INTO crew (id, name, lon, lat, position_at)"
+                " VALUES (:id, :id, :lon, :lat, :at) RETURNING key"
+            ),
+            {
+                "id": f"C-{number}",
+                "lon": place[0] + number * 0.0005,
+                "lat": place[1],
+                "at": START,
+            },
+        ).scalar_one()
+        session.execute(
+            text(
+                "INSERT INTO crew_skill (crew_key, skill) SELECT :key, unnest(ARRAY['valve',"
+                " 'general', 'excavation', 'welding_pe', 'leak_detection', 'traffic_control',"
+                " 'confined_space'])"
+            ),
+            {"key": crew_key},
+        )
+        session.execute(
+            text(
+                "INSERT INTO shift (crew_key, kind, starts_at, ends_at)"
+                " VALUES (:key, 'shift', :start, :end)"
+            ),
+            {"key": crew_key, "start": START - dt.timedelta(hours=1),
+             "end": START + dt.timedelta(hours=11)},
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def days() -> Iterator[list[Played]]:
+    """Play the same day in two databases."""
+    with ExitStack() as stack:
+        played = []
+        for _ in range(2):
+            sessions = make_sessions(stack.enter_context(databases.clone()))
+            stack.callback(sessions.kw["bind"].dispose)
+            with sessions.begin() as session:
+                settle(session)
+            kinds = ("burst", "visible_leak", "low_pressure", "burst")
+            wish = Wish(seed=4, start=START, hours=HOURS, kinds=kinds)
+            played.append(Played(sessions, Player(sessions, wish).run()))
+        yield played
+
+
+@pytest.fixture
+def day(days: list[Played]) -> Iterator[Session]:
+    """Look at the first of them."""
+    with days[0].sessions() as session:
+        yield session
+
+
+def test_the_same_seed_gives_the_same_events(days: list[Played]) -> None:
+    """To the last body and the last second."""
+    told = []
+    for played in days:
+        with played.sessions() as session:
+            rows = session.execute(
+                text(
+                    "SELECT kind, subject_kind, subject_key, body::text, received_at"
+                    " FROM event ORDER BY position"
+                )
+            )
+            told.append([tuple(row) for row in rows])
+    assert len(told[0]) > 100
+    assert told[0] == told[1]
+    assert days[0].summary == days[1].summary
+
+
+def test_the_day_gets_somewhere(days: list[Played]) -> None:
+    """Crews arrive, orders are closed, customers lose minutes, and no step is refused."""
+    summary = days[0].summary
+    assert summary.happenings == 4
+    assert summary.closed >= 2
+    assert summary.burst_arrival_p95_min is not None
+    assert summary.burst_arrival_p95_min < 60
+    assert summary.customer_minutes > 0
+    assert summary.refused == []
+
+
+def test_the_chain_of_the_log_holds(day: Session) -> None:
+    """However fast it was written."""
+    assert fetch_chain(day).broken_at is None
+
+
+def test_no_crew_is_at_two_orders_at_once(day: Session) -> None:
+    """Followed through every event of the orders."""
+    busy_states = {"assigned", "accepted", "en_route", "on_site", "working"}
+    where: dict[str, str] = {}
+    rows = day.execute(
+        text(
+            "SELECT body ->> 'id', body ->> 'state', body ->> 'crew' FROM event"
+            " WHERE subject_kind = 'work_order' AND body ? 'state' ORDER BY position"
+        )
+    )
+    for order, state, crew in rows:
+        for other in [each for each, at in where.items() if at == order]:
+            del where[other]
+        if crew and state in busy_states:
+            assert crew not in where, (crew, order, where)
+            where[crew] = order
+
+
+def test_no_crew_is_faster_than_its_van(day: Session) -> None:
+    """It drives along the streets, and never jumps."""
+    rows = day.execute(
+        text(
+            "SELECT subject_key, occurred_at, ST_SetSRID(ST_MakePoint("
+            " (body ->> 'lon')::float, (body ->> 'lat')::float), 4326)::geography AS place,"
+            " ST_Distance(ST_SetSRID(ST_MakePoint((body ->> 'lon')::float,"
+            " (body ->> 'lat')::float), 4326)::geography, lag(ST_SetSRID(ST_MakePoint("
+            " (body ->> 'lon')::float, (body ->> 'lat')::float), 4326)::geography)"
+            " OVER (PARTITION BY subject_key ORDER BY position)) AS metres"
+            " FROM event WHERE kind = 'crew.moved' ORDER BY subject_key, position"
+        )
+    ).all()
+    for before, after in itertools.pairwise(rows):
+        if before.subject_key == after.subject_key:
+            hours = (after.occurred_at - before.occurred_at).total_seconds() / 3600
+            assert after.metres / 1000 <= FASTEST_KMH * max(hours, 0) + 0.05
+
+
+def test_every_customer_has_water_when_the_outage_is_closed(day: Session) -> None:
+    """No interval stays open behind it, and none ends before it began."""
+    assert day.execute(text("SELECT count(*) FROM outage")).scalar_one() > 0
+    wrong = day.execute(
+        text(
+            "SELECT count(*) FROM outage_interval i JOIN outage o ON o.key = i.outage_key"
+            " WHERE (o.status = 'closed' AND i.lost_at IS NOT NULL AND i.restored_at IS NULL)"
+            " OR i.restored_at < i.lost_at"
+        )
+    ).scalar_one()
+    assert wrong == 0
+
+
+def test_orders_go_through_their_stages_in_order(day: Session) -> None:
+    """Nobody digs before the valves are closed."""
+    wrong = day.execute(
+        text(
+            "SELECT count(*) FROM work_order w JOIN work_order b ON b.key = w.after_order_key"
+            " WHERE w.started_at < coalesce(b.finished_at, 'infinity')"
+        )
+    ).scalar_one()
+    assert wrong == 0
