@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from fieldops.commitments.forms import AREA_NAMES, CLOCK_NAMES, KIND_NAMES, SEVERITY_NAMES
+from fieldops.errors import FieldopsError
+from fieldops.order_process.service import NewStage
+
+__all__ = ["AREA_NAMES", "CLOCK_NAMES", "KIND_NAMES", "SEVERITY_NAMES"]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from werkzeug.datastructures import MultiDict
 
     from fieldops.events.service import Outcome
     from fieldops.order_process.service import Process, Transition
@@ -27,45 +37,6 @@ STATE_NAMES = {
     "verified": _l("Verified"),
     "closed": _l("Resolved"),
     "cancelled": _l("Void"),
-}
-KIND_NAMES = {
-    "make_safe": _l("make safe"),
-    "repair": _l("repair"),
-    "reinstate": _l("reinstate"),
-    "flush": _l("flush"),
-    "check": _l("check on the spot"),
-    "routine": _l("maintenance"),
-}
-SEVERITY_NAMES = {
-    "danger": _l("danger"),
-    "burst": _l("burst"),
-    "leak": _l("leak"),
-    "routine": _l("routine"),
-}
-AREA_NAMES = {"city": _l("city"), "suburb": _l("suburb")}
-ACTION_NAMES = {
-    "triage": _l("Take in"),
-    "assign": _l("Assign"),
-    "accept": _l("Accept"),
-    "decline": _l("Decline"),
-    "withdraw": _l("Take back from the crew"),
-    "depart": _l("Depart"),
-    "arrive": _l("Arrive"),
-    "start": _l("Start work"),
-    "enter_chamber": _l("Enter a chamber"),
-    "dig": _l("Dig"),
-    "hold": _l("Put on hold"),
-    "resume": _l("Resume"),
-    "finish": _l("Work done"),
-    "restore": _l("Supply is back"),
-    "verify": _l("Verify"),
-    "close": _l("Close the order"),
-    "send_back": _l("Send back"),
-    "transfer": _l("Transfer"),
-    "cancel": _l("Void the order"),
-    "reopen": _l("Reopen"),
-    "set": _l("Correct"),
-    "note": _l("Note"),
 }
 FIELD_NAMES = {
     "crew": _l("Crew"),
@@ -127,6 +98,30 @@ CHOICE_NAMES = {
     "overpressure": _l("overpressure"),
     "other": _l("other"),
 }
+ACTION_NAMES = {
+    "triage": _l("Take in"),
+    "assign": _l("Assign"),
+    "accept": _l("Accept"),
+    "decline": _l("Decline"),
+    "withdraw": _l("Take back from the crew"),
+    "depart": _l("Depart"),
+    "arrive": _l("Arrive"),
+    "start": _l("Start work"),
+    "enter_chamber": _l("Enter a chamber"),
+    "dig": _l("Dig"),
+    "hold": _l("Put on hold"),
+    "resume": _l("Resume"),
+    "finish": _l("Work done"),
+    "restore": _l("Supply is back"),
+    "verify": _l("Verify"),
+    "close": _l("Close the order"),
+    "send_back": _l("Send back"),
+    "transfer": _l("Transfer"),
+    "cancel": _l("Void the order"),
+    "reopen": _l("Reopen"),
+    "set": _l("Correct"),
+    "note": _l("Note"),
+}
 EVENT_NAMES = {
     "opened": _l("Opened"),
     "triaged": _l("Taken in"),
@@ -162,21 +157,6 @@ HOLDER_NAMES = {
     "service": _l("Service desk"),
     "supervision": _l("Supervision"),
     "nobody": _l("Nobody"),
-}
-CLOCK_NAMES = {
-    "accept": _l("acknowledge"),
-    "arrive": _l("arrive"),
-    "stop_water": _l("water stopped"),
-    "repair": _l("repaired"),
-    "restore": _l("supply restored"),
-    "close": _l("resolved"),
-}
-START_NAMES = {
-    "reported": _l("reported"),
-    "aware": _l("aware"),
-    "located": _l("located"),
-    "assigned": _l("assigned"),
-    "arrived": _l("arrived"),
 }
 NEED_KIND_NAMES = {
     "text": _l("words"),
@@ -250,3 +230,118 @@ def say_conflicts(conflicts: Mapping[str, Any], process: Process | None = None) 
         )
         for name, both in conflicts.items()
     ]
+
+
+HOLDERS = ("crew", "dispatch", "service", "supervision")
+MAY = ("crew", "dispatcher", "planner", "service_agent", "manager")
+
+
+class PlaceForm(BaseModel):
+    """Which step of which version."""
+
+    version: int = Field(ge=1, lt=2**63)
+    step: int = Field(ge=1, lt=2**63)
+
+
+class NeedForm(BaseModel):
+    """Something that a step is to need."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    label: str = Field(min_length=1, max_length=100)
+    kind: Literal["text", "yes", "number", "choice", "all", "time", "photo"]
+    choices: str = Field(default="", max_length=1000)
+    least: float | None = Field(default=None, allow_inf_nan=False)
+    most: float | None = Field(default=None, allow_inf_nan=False)
+    is_fresh: bool = False
+    for_kind: str = ""
+
+    @field_validator("least", "most", mode="before")
+    @classmethod
+    def _is_empty_missing(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+class StageForm(BaseModel):
+    """A stage that is to stand before a step."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    title: str = Field(min_length=1, max_length=60)
+    step_title: str = Field(min_length=1, max_length=60)
+    holder: Literal["crew", "dispatch", "service", "supervision"]
+    may: list[Literal["crew", "dispatcher", "planner", "service_agent", "manager"]] = Field(
+        min_length=1
+    )
+
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+def _read(kind: type[Form], values: Mapping[str, Any]) -> Form:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        wrong = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
+        raise FieldopsError(
+            "These fields are missing or wrong: %(fields)s.", fields=", ".join(wrong)
+        ) from error
+
+
+def read_place(form: MultiDict[str, str]) -> tuple[int, int]:
+    """
+    Read which step of which version is to change.
+
+    Raises
+    ------
+    FieldopsError
+        If a number is missing.
+    """
+    place = _read(PlaceForm, form.to_dict())
+    return place.version, place.step
+
+
+def read_need(form: MultiDict[str, str]) -> dict[str, Any]:
+    """
+    Read a need; its field is named after its label, so that the same is asked for once.
+
+    Raises
+    ------
+    FieldopsError
+        If something is missing or wrong.
+    """
+    read = _read(NeedForm, form.to_dict())
+    digest = hashlib.sha256(read.label.encode()).hexdigest()[:8]
+    need: dict[str, Any] = {"field": f"own_{digest}", "kind": read.kind, "label": read.label}
+    if read.kind in {"choice", "all"}:
+        need["choices"] = [part.strip() for part in read.choices.split(",") if part.strip()]
+    if read.kind == "number":
+        need |= {
+            name: value
+            for name, value in (("min", read.least), ("max", read.most))
+            if value is not None
+        }
+    if read.is_fresh:
+        need["is_fresh"] = True
+    if read.for_kind in KIND_NAMES:
+        need["when"] = {"kind": [read.for_kind]}
+    return need
+
+
+def read_stage(form: MultiDict[str, str], key: int) -> NewStage:
+    """
+    Read a stage.
+
+    Raises
+    ------
+    FieldopsError
+        If something is missing or wrong.
+    """
+    read = _read(StageForm, {**form.to_dict(), "may": form.getlist("may")})
+    return NewStage(
+        title=read.title,
+        step_title=read.step_title,
+        before_key=key,
+        holder=read.holder,
+        may=frozenset(read.may),
+    )

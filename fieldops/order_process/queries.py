@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 
 from fieldops.order_process.models import OrderProcess, OrderStage, OrderTransition
 
@@ -118,6 +118,11 @@ def _as_transition(row: OrderTransition) -> Transition:
         needs=tuple(row.needs),
         title=row.title,
     )
+
+
+def lock_processes(session: Session) -> None:
+    """Let one person at a time add a version."""
+    session.execute(text("LOCK TABLE order_process IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def insert_process(

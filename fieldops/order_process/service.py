@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from fieldops.errors import NotFoundError
+from fieldops.errors import ConflictError, FieldopsError, NotFoundError
+from fieldops.events.service import append_event
 from fieldops.order_process import queries
 from fieldops.order_process.queries import ANY_STATE, BEFORE_HOLD, SAME, Process, Stage, Transition
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy.orm import Session
+
+    from fieldops.events.service import Actor
 
 __all__ = ["BEFORE_HOLD", "SAME", "Process", "Stage", "Transition", "find_process"]
 
@@ -158,3 +161,169 @@ def read_moment(value: object) -> dt.datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStage:
+    """A stage to be put before a step: how it is called, how it is reached, and who has it."""
+
+    title: str
+    step_title: str
+    before_key: int
+    holder: str
+    may: frozenset[str]
+
+
+def list_versions(session: Session) -> list[tuple[int, dt.datetime, str, str]]:
+    """Give all versions of the process, the newest first."""
+    return queries.fetch_versions(session)
+
+
+def add_need(
+    session: Session, base: int, key: int, need: Mapping[str, Any], actor: Actor, now: dt.datetime
+) -> int:
+    """
+    Let a step need something more, in a new version; orders under way keep theirs.
+
+    Raises
+    ------
+    ConflictError
+        If somebody else changed the process meanwhile.
+    FieldopsError
+        If the step needs that already, or the need makes no sense.
+    """
+    process, transition = _open_for_change(session, base, key)
+    name = str(need["field"])
+    if any(each.get("field") == name for each in transition.needs):
+        raise FieldopsError("This step needs that already.")
+    if need["kind"] in {"choice", "all"} and not need.get("choices"):
+        raise FieldopsError("Name what may be chosen.")
+    if need.get("min") is not None and need.get("max") is not None and need["min"] > need["max"]:
+        raise FieldopsError("The least value is greater than the greatest.")
+    changed = replace(transition, needs=(*transition.needs, dict(need)))
+    note = f"+ {transition.action}: {need.get('label') or name}"
+    return _keep(session, process, {key: changed}, (actor, now, note))
+
+
+def remove_need(
+    session: Session, base: int, key: int, name: str, actor: Actor, now: dt.datetime
+) -> int:
+    """
+    Let a step need something no longer, in a new version.
+
+    Raises
+    ------
+    ConflictError
+        If somebody else changed the process meanwhile.
+    FieldopsError
+        If it is one of the needs that safety rests on, or what the step is about.
+    """
+    process, transition = _open_for_change(session, base, key)
+    kept = tuple(each for each in transition.needs if each.get("field") != name)
+    if name in UNTOUCHABLE:
+        raise FieldopsError("This need is part of the step and stays.")
+    changed = replace(transition, needs=kept)
+    return _keep(session, process, {key: changed}, (actor, now, f"- {transition.action}: {name}"))
+
+
+def add_stage(session: Session, base: int, stage: NewStage, actor: Actor, now: dt.datetime) -> int:
+    """
+    Put a stage before a step, in a new version: the step is then taken from there.
+
+    Raises
+    ------
+    ConflictError
+        If somebody else changed the process meanwhile.
+    FieldopsError
+        If the step does not lead from one state to another.
+    """
+    process, transition = _open_for_change(session, base, stage.before_key)
+    if len(transition.from_states) != 1 or transition.to_state.startswith("@"):
+        raise FieldopsError("A stage can stand only before a step from one state to another.")
+    before = process.stages[transition.from_states[0]]
+    number = 1 + sum(state.startswith("stage_") for state in process.stages)
+    state = f"stage_{number}"
+    added = Stage(
+        state=state,
+        position=before.position + 0.5 / number,
+        title=stage.title,
+        holder=stage.holder,
+        is_open=True,
+        is_crew_busy=before.is_crew_busy,
+    )
+    way = Transition(
+        key=0,
+        position=transition.position - 0.5 / number,
+        action=f"to_{state}",
+        from_states=(before.state,),
+        to_state=state,
+        only_when=transition.only_when,
+        may=stage.may,
+        is_not_for_own_crew=False,
+        needs=(),
+        title=stage.step_title,
+    )
+    # Whatever may happen at any time where it stood before may happen here, too.
+    changed = {
+        each.key: replace(each, from_states=(*each.from_states, state))
+        for each in process.transitions
+        if before.state in each.from_states and len(each.from_states) > 2
+    }
+    changed[transition.key] = replace(transition, from_states=(state,))
+    back = replace(
+        way,
+        action="send_back",
+        from_states=(state,),
+        to_state=before.state,
+        only_when={},
+        may=frozenset({"dispatcher", "manager"}),
+        needs=({"field": "reason", "kind": "text"},),
+        title=None,
+    )
+    return _keep(
+        session,
+        replace(process, stages={**process.stages, state: added}),
+        changed,
+        (actor, now, f"+ {stage.title}"),
+        (way, back),
+    )
+
+
+UNTOUCHABLE = frozenset({"crew", "reason", "resume_by", "text", "safety_briefing", "ventilated"})
+"""Needs without which a step would be another one, or unsafe."""
+
+
+def _open_for_change(session: Session, base: int, key: int) -> tuple[Process, Transition]:
+    queries.lock_processes(session)
+    if base != newest_version(session):
+        raise ConflictError("Somebody else changed the process meanwhile. Look at it again.")
+    process = find_process(session, base)
+    found = next((each for each in process.transitions if each.key == key), None)
+    if found is None:
+        raise NotFoundError("There is no such step.")
+    return process, found
+
+
+def _keep(
+    session: Session,
+    process: Process,
+    changed: Mapping[int, Transition],
+    head: tuple[Actor, dt.datetime, str],
+    added: tuple[Transition, ...] = (),
+) -> int:
+    actor, now, note = head
+    version = queries.insert_process(
+        session,
+        (now, actor.name, note),
+        list(process.stages.values()),
+        [*(changed.get(each.key, each) for each in process.transitions), *added],
+    )
+    append_event(
+        session,
+        "work_order.process_changed",
+        ("work_order", 0),
+        by=actor,
+        now=now,
+        body={"id": "process", "version": version, "note": note},
+    )
+    return version
