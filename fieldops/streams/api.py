@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
-import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, current_app, request
 
@@ -16,7 +16,7 @@ from fieldops.streams.forms import read_limit, read_position, read_subject
 from fieldops.streams.queries import open_feed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from flask import Flask
@@ -68,8 +68,7 @@ def stream_events() -> ResponseReturnValue:
     live: Live = current_app.extensions["fieldops.live"]
     with db.transaction() as session:
         crews = service.crews_to_hear_of(session, _me())
-    line = _line_of(request.environ.get("gunicorn.socket"))
-    listener = live.join(crews, lambda: _is_closed(line))
+    listener = live.join(crews, line_of(request.environ))
     sessions: sessionmaker[Session] = current_app.extensions["fieldops.sessions"]
     response = Response(
         _tell(sessions.begin, listener, after),
@@ -98,25 +97,44 @@ def _tell(
     yield from listener.bundles()
 
 
-def _line_of(line: object) -> socket.socket | None:
-    """Prepare the reader's connection to notice soon that it is slow."""
-    if not isinstance(line, socket.socket):
+class ChunkedLine:
+    """A connection of HTTP/1.1 whose answer goes in chunks, written to past gunicorn."""
+
+    def __init__(self, line: socket.socket) -> None:
+        """Prepare the connection to notice soon that its reader is slow."""
+        self.line = line
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        line.settimeout(LONGEST_WRITE_S)
+
+    def send(self, bundle: bytes) -> bytes:
+        """Send what fits at once, and give the rest of it."""
+        chunk = b"%x\r\n%b\r\n" % (len(bundle), bundle)
+        try:
+            # The socket's own `send` would wait; the number is -1 once it is closed.
+            return chunk[os.write(self.line.fileno(), chunk) :]
+        except BlockingIOError:
+            return chunk
+
+    def send_rest(self, rest: bytes) -> None:
+        """Send a rest, and wait until it is gone."""
+        self.line.sendall(rest)
+
+    def is_closed(self) -> bool:
+        """Tell whether the reader has hung up; nothing is ever sent by one that has not."""
+        try:
+            readable = select.poll()
+            readable.register(self.line, select.POLLIN)
+            return bool(readable.poll(0)) and self.line.recv(1, socket.MSG_PEEK) == b""
+        except (OSError, ValueError):
+            return True
+
+
+def line_of(environ: Mapping[str, Any]) -> ChunkedLine | None:
+    """Give the reader's connection where it may be written to directly: without TLS or HTTP/2."""
+    line = environ.get("gunicorn.socket")
+    if type(line) is not socket.socket or environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
         return None
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    line.settimeout(LONGEST_WRITE_S)
-    return line
-
-
-def _is_closed(line: socket.socket | None) -> bool:
-    """Tell whether the reader has hung up; nothing is ever sent by one that has not."""
-    if line is None or isinstance(line, ssl.SSLSocket):
-        return False
-    try:
-        readable = select.poll()
-        readable.register(line, select.POLLIN)
-        return bool(readable.poll(0)) and line.recv(1, socket.MSG_PEEK) == b""
-    except OSError:
-        return True
+    return ChunkedLine(line)
 
 
 def _me() -> access.Person:

@@ -173,40 +173,93 @@ class Feed(Protocol):
         """Wait until something is committed, at most so long."""
 
 
+class Line(Protocol):
+    """A reader's connection, past whatever the web server has between."""
+
+    def send(self, bundle: bytes) -> bytes:
+        """Send what fits at once, and give the rest of it."""
+
+    def send_rest(self, rest: bytes) -> None:
+        """Send a rest, and wait until it is gone."""
+
+    def is_closed(self) -> bool:
+        """Tell whether the reader has hung up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What did not fit into the line at once."""
+
+    raw: bytes
+
+
 @dataclass(eq=False, slots=True)
 class Listener:
-    """One screen: what it has still to be told, and from where on it is told live."""
+    """
+    One screen: what it has still to be told, and from where on it is told live.
+
+    While its reader keeps up, one thread writes to all screens, and the screen's own sleeps: to
+    wake hundreds for each event would cost more than the event. Whatever does not fit at once is
+    left to the screen's own thread, which may wait.
+    """
 
     crews: frozenset[str] | None
-    is_gone: Callable[[], bool]
+    line: Line | None = None
     start: int = 0
-    waiting: SimpleQueue[bytes | None] = field(default_factory=SimpleQueue)
+    waiting: SimpleQueue[bytes | Rest | None] = field(default_factory=SimpleQueue)
+    is_direct: bool = False
     is_slow: bool = False
+    lock: Lock = field(default_factory=Lock)
     ends_at_s: float = field(default_factory=lambda: time.monotonic() + LONGEST_STREAM_S)
 
     def tell(self, bundle: bytes) -> None:
-        """Put something into the queue, unless the reader is too slow to be waited for."""
-        if self.is_slow or self.waiting.qsize() >= LONGEST_QUEUE:
-            # Nothing more: what is queued has no gap, and by its last id the reader resumes.
-            self.is_slow = True
-        else:
-            self.waiting.put(bundle)
+        """Send something or leave it to the own thread, unless the reader is much too slow."""
+        with self.lock:
+            if self.is_direct and self.line is not None:
+                try:
+                    rest = self.line.send(bundle)
+                except OSError:
+                    self.is_slow = True
+                    rest = b""
+                    self.waiting.put(None)
+                self.is_direct = not rest and not self.is_slow
+                if rest:
+                    self.waiting.put(Rest(rest))
+            elif self.is_slow or self.waiting.qsize() >= LONGEST_QUEUE:
+                # Nothing more: what is queued has no gap, and by its last id the reader resumes.
+                self.is_slow = True
+            else:
+                self.waiting.put(bundle)
+
+    def is_closed(self) -> bool:
+        """Tell whether the reader has hung up."""
+        return self.line is not None and self.line.is_closed()
 
     def bundles(self) -> Iterator[bytes]:
         """Give what is told, until the reader is too slow, has been here long, or all must end."""
         while time.monotonic() < self.ends_at_s:
+            with self.lock:
+                self.is_direct = self.line is not None and self.waiting.empty()
             try:
-                bundle = self.waiting.get(timeout=BEAT_S)
+                told = [self.waiting.get(timeout=BEAT_S)]
             except Empty:
                 if self.is_slow:
                     return
                 continue
-            bundles = [bundle]
             while not self.waiting.empty():
-                bundles.append(self.waiting.get())
-            yield b"".join(each for each in bundles if each is not None)
-            if None in bundles:
+                told.append(self.waiting.get())
+            try:
+                for each in told:
+                    if isinstance(each, Rest) and self.line is not None:
+                        self.line.send_rest(each.raw)
+            except OSError:
                 return
+            if bundle := b"".join(each for each in told if isinstance(each, bytes)):
+                yield bundle
+            if None in told:
+                return
+        with self.lock:
+            self.is_direct = False
 
 
 class Live:
@@ -223,7 +276,7 @@ class Live:
         self.is_fed = Flag()
         self.thread: Thread | None = None
 
-    def join(self, crews: frozenset[str] | None, is_gone: Callable[[], bool]) -> Listener:
+    def join(self, crews: frozenset[str] | None, line: Line | None = None) -> Listener:
         """
         Let a screen listen.
 
@@ -237,10 +290,10 @@ class Live:
         self._start()
         if self.is_over.is_set() or not self.is_fed.wait(timeout=2.0):
             raise LogIsAwayError("What happens cannot be told at the moment. Try again soon.")
-        listener = Listener(crews, is_gone)
+        listener = Listener(crews, line)
         with self.lock:
             if len(self.listeners) >= self.most:
-                self.listeners = {each for each in self.listeners if not each.is_gone()}
+                self.listeners = {each for each in self.listeners if not each.is_closed()}
             if len(self.listeners) >= self.most:
                 raise TooManyScreensError(
                     "%(most)s screens listen already, and no more may. Try again soon.",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
 import time
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +18,9 @@ from fieldops.db import make_sessions
 from fieldops.events.service import SYSTEM, append_event
 from fieldops.settings import Settings
 from fieldops.streams import service
+from fieldops.streams.api import line_of
 from tests import databases, logs
+from tests.faults.serving import wait_until
 from tests.people import bearer
 
 if TYPE_CHECKING:
@@ -256,11 +260,56 @@ def test_a_reader_that_is_too_slow_is_sent_away_with_no_gap(
 ) -> None:
     """What it was told has no hole in it; the rest it asks for by its last id."""
     monkeypatch.setattr(service, "BEAT_S", 0.01)
-    listener = service.Listener(None, lambda: False)
+    listener = service.Listener(None)
     for number in range(service.LONGEST_QUEUE + 50):
         listener.tell(f"{number};".encode())
     heard = b"".join(listener.bundles()).decode().rstrip(";").split(";")
     assert heard == [str(number) for number in range(service.LONGEST_QUEUE)]
+
+
+def test_what_does_not_fit_at_once_is_sent_by_the_own_thread_in_order() -> None:
+    """One thread writes to all; none waits for a reader that lags."""
+    near, far = socket.socketpair()
+    line = line_of({"gunicorn.socket": near, "SERVER_PROTOCOL": "HTTP/1.1"})
+    listener = service.Listener(None, line)
+    reader = Thread(target=lambda: [line.send_rest(frame(each)) for each in listener.bundles()])  # type: ignore[union-attr]
+    reader.start()
+    wait_until(lambda: listener.is_direct)
+    sent = [b"%d;" % number * 3000 for number in range(150)]
+    for bundle in sent[:100]:
+        listener.tell(bundle)
+    assert not listener.is_direct, "nobody reads, so the line must be full"
+    heard = b""
+    wanted = b"".join(frame(each) for each in sent)
+    while len(heard) < len(wanted) // 2:
+        heard += far.recv(1 << 16)
+    for bundle in sent[100:]:
+        listener.tell(bundle)
+    while unframed(heard).count(b";") < 150 * 3000:
+        heard += far.recv(1 << 16)
+    assert unframed(heard) == b"".join(sent)
+    far.close()
+    listener.waiting.put(None)
+    reader.join()
+    assert listener.is_closed()
+    near.close()
+
+
+def frame(bundle: bytes) -> bytes:
+    """Write a bundle as gunicorn would."""
+    return b"%x\r\n%b\r\n" % (len(bundle), bundle)
+
+
+def unframed(chunks: bytes) -> bytes:
+    """Read chunks; what is not whole yet is left out."""
+    whole = b""
+    while (end := chunks.find(b"\r\n")) >= 0:
+        size = int(chunks[:end], 16)
+        if len(chunks) < end + size + 4:
+            break
+        whole += chunks[end + 2 : end + 2 + size]
+        chunks = chunks[end + size + 4 :]
+    return whole
 
 
 def test_everybody_is_let_go_when_the_process_is_told_to_stop(
