@@ -66,10 +66,17 @@ def burst_day(
 @simulate.command("demo")
 def demo() -> None:
     """Put a few incidents under way, if nothing was ever reported here."""
-    from fieldops.simulation.service import play_demo
+    from fieldops.cli.crews import make_demo_crews
+    from fieldops.crews.service import list_crews
+    from fieldops.simulation.service import DEMO_HOURS, is_untouched, play_demo
 
     sessions = open_sessions(Settings.from_environ())
-    summary = play_demo(sessions, dt.datetime.now(dt.UTC), _say_nothing)
+    now = dt.datetime.now(dt.UTC)
+    with sessions.begin() as session:
+        if is_untouched(session) and not list_crews(session, now):
+            # They stand at their depots when the first call comes.
+            make_demo_crews(session, now - dt.timedelta(hours=DEMO_HOURS))
+    summary = play_demo(sessions, now, _say_nothing)
     if summary is None:
         click.echo(_("Something was reported here before: nothing is invented."), err=True)
         return

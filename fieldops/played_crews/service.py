@@ -109,6 +109,19 @@ def _idle(session: Session, play: Play, crew: Crew, now: dt.datetime) -> float:
     return IDLE_MIN
 
 
+def place_of(
+    session: Session, play: Play, crew: Crew, now: dt.datetime
+) -> tuple[float, float] | None:
+    """Give where a crew is by what it does; None where nothing says so."""
+    order = _find_order(session, crew)
+    if order is not None and order.state in {"on_site", "working"}:
+        return order.lon, order.lat
+    drive = play.drives.get(crew.key)
+    if drive is not None:
+        return drive.way.at((now - drive.departed_at).total_seconds() / 60)
+    return None if crew.lon is None or crew.lat is None else (crew.lon, crew.lat)
+
+
 def actor_of(crew: Crew) -> Actor:
     """Give whoever speaks for a crew: its leader's account, or the system in the leader's name."""
     person_id = next((each.person_id for each in crew.members if each.person_id), None)

@@ -16,14 +16,14 @@ from statistics import mean, quantiles
 from typing import TYPE_CHECKING
 
 from fieldops.clocks.service import escalate
-from fieldops.crews.service import list_crews
+from fieldops.crews.service import Position, list_crews, record_place
 from fieldops.dispatch.service import Sending, answer_by_phone, send, suggest, sweep_offers
 from fieldops.errors import FieldopsError
-from fieldops.events.service import Operation
+from fieldops.events.service import SYSTEM, Operation
 from fieldops.live_outages import service as live_outages
 from fieldops.live_outages.service import OutageDraft
 from fieldops.offers.service import list_open as list_offers
-from fieldops.played_crews.service import DESK, Play, act
+from fieldops.played_crews.service import DESK, Play, act, place_of
 from fieldops.reports.service import ReportDraft, open_incident_for, register_report
 from fieldops.scenarios.service import Happening, Wish, draw_day, find_place, is_untouched
 from fieldops.work_orders.service import Filter, list_orders
@@ -39,15 +39,16 @@ if TYPE_CHECKING:
     Deed = Callable[[Session, dt.datetime], None]
     Tell = Callable[[str, dict[str, object]], None]
 
-__all__ = ["DEMO_KINDS", "Player", "Summary", "Wish", "is_untouched", "play_demo"]
+__all__ = ["DEMO_KINDS", "Player", "Summary", "Wish", "is_untouched", "play_demo", "play_on"]
 
 DESK_MIN = 1.0
 """A dispatcher looks up so often."""
 ESCALATE_MIN = 5.0
+HEAR_MIN = 0.1
 READ_MIN = 0.5
 """So long a dispatcher reads the reasons before sending somebody."""
 DEMO_HOURS = 2.0
-DEMO_PAUSE_MIN = 14.0
+DEMO_PAUSE_MIN = 18.0
 """The demo's dispatcher leaves what came last to the visitor."""
 DEMO_KINDS = ("burst", "surfacing", "visible_leak", "burst", "visible_leak", "discoloured", "burst")
 DEMO_SEED = 7
@@ -91,6 +92,7 @@ class Player:
     _deeds: list[tuple[dt.datetime, int, Deed]] = field(default_factory=list)
     _number: itertools.count[int] = field(default_factory=itertools.count)
     _due: dict[str, dt.datetime] = field(default_factory=dict)
+    _heard: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Begin at the beginning."""
@@ -122,6 +124,8 @@ class Player:
         if self.has_dispatcher:
             self.later(0.5, self._look_at_board)
             self.later(ESCALATE_MIN, self._escalate)
+        else:
+            self.later(HEAR_MIN, self._hear)
         self._play()
         with self.sessions.begin() as session:
             return self._sum_up(session)
@@ -207,6 +211,17 @@ class Player:
                 self._wake(crew_id, pause_min)
 
         self.later(minutes, deed)
+
+    def _hear(self, session: Session, now: dt.datetime) -> None:
+        """Have crews hear soon what somebody real has sent them to."""
+        self.later(HEAR_MIN, self._hear)
+        soon = now + dt.timedelta(minutes=2 * READ_MIN)
+        for order in list_orders(session, Filter(states=("assigned",))):
+            heard = f"{order.id} {order.version}"
+            if order.crew_id and heard not in self._heard:
+                self._heard.add(heard)
+                if self._due.get(order.crew_id, soon) >= soon:
+                    self._wake(order.crew_id, self.play.minutes(0.1, READ_MIN, "hear", heard))
 
     def _look_at_board(self, session: Session, now: dt.datetime) -> None:
         """Do what a dispatcher does: answer, approve, phone, send."""
@@ -302,7 +317,20 @@ def play_demo(sessions: sessionmaker[Session], now: dt.datetime, tell: Tell) -> 
         kinds=DEMO_KINDS,
     )
     pause_at = now - dt.timedelta(minutes=DEMO_PAUSE_MIN)
-    return Player(sessions, wish, pause_at=pause_at, tell=tell).run()
+    player = Player(sessions, wish, pause_at=pause_at, tell=tell)
+    summary = player.run()
+    with sessions.begin() as session:
+        stand_where_played(session, player.play, now)
+    return summary
+
+
+def stand_where_played(session: Session, play: Play, now: dt.datetime) -> None:
+    """Have every crew tell where the day has left it, though its tablet told something newer."""
+    for crew in list_crews(session, now):
+        place = place_of(session, play, crew, now)
+        if place is not None:
+            position = Position(lon=place[0], lat=place[1], at=now, accuracy_m=6.0)
+            record_place(session, crew.id, position, SYSTEM, now)
 
 
 def play_on(sessions: sessionmaker[Session], now: dt.datetime, hours: float, seed: int) -> Summary:
