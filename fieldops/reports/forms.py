@@ -6,18 +6,23 @@ import datetime as dt
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
+from flask_babel import format_datetime
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import Field
 
 from fieldops.crews.forms import Body, read_body
-from fieldops.incidents.forms import incident_as_json, name_kind
+from fieldops.incidents.forms import KIND_NAMES, incident_as_json, name_kind
+from fieldops.order_process.forms import name_action
 from fieldops.reports.service import CallBackDraft, ReportDraft, promise_as_json
+from fieldops.work_orders.service import EVENT_OF
 
 if TYPE_CHECKING:
+    from fieldops.live_outages.service import Promise
     from fieldops.reports.queries import Report
     from fieldops.reports.service import Candidate, Registered
 
+SHORT_TIME = "MM-dd HH:mm"
 CHANNEL_NAMES = {
     "phone": _l("hotline"),
     "public": _l("public page"),
@@ -197,3 +202,109 @@ def candidate_as_json(candidate: Candidate) -> dict[str, Any]:
         "why_text": describe_why(candidate),
         "kind_name": name_kind(candidate.kind),
     }
+
+
+def describe_promise(promise: Promise | None) -> str:
+    """Say what a caller may be told; never a time that cannot be kept."""
+    if promise is not None and promise.by is not None:
+        return str(_("Water back by %(time)s", time=format_datetime(promise.by, SHORT_TIME)))
+    if promise is not None and promise.next_news_at is not None:
+        time = format_datetime(promise.next_news_at, SHORT_TIME)
+        return str(_("Still uncertain; next news at %(time)s", time=time))
+    return str(_("No time can be promised yet."))
+
+
+EVENT_NAMES = {
+    "incident.opened": _l("incident opened"),
+    "incident.scored": _l("effect known anew"),
+    "incident.changed": _l("incident changed"),
+    "incident.closing": _l("closing asked for"),
+    "incident.closed": _l("incident over"),
+    "incident.reopened": _l("incident opened again"),
+    "incident.fire_service_told": _l("fire service told"),
+    "report.registered": _l("report received"),
+    "report.linked": _l("report linked"),
+    "report.parted": _l("link undone"),
+    "report.taken": _l("first contact taken"),
+    "report.changed": _l("report changed"),
+    "report.answered": _l("enquiry answered"),
+    "report.called_back": _l("called back"),
+    "report.ended": _l("reporter to be told"),
+    "report.resumed": _l("report under way again"),
+    "outage.opened": _l("outage opened"),
+    "outage.valve_confirmed": _l("valve confirmed"),
+    "outage.replanned": _l("isolation plan changed"),
+    "outage.plan_approved": _l("isolation plan approved"),
+    "outage.valve_reopened": _l("valve reopened"),
+    "outage.part_restored": _l("water back in a part"),
+    "outage.restored": _l("supply restored"),
+    "outage.redrawn": _l("times redrawn"),
+    "outage.closed": _l("outage closed"),
+    "outage.joint_effect": _l("joint effect with another outage"),
+    "outage.tag_hung": _l("valve tag hung"),
+    "outage.tag_taken_off": _l("valve tag taken off"),
+}
+
+
+def name_event(kind: str) -> str:
+    """Name what happened; of an order, by the action."""
+    subject, _dot, verb = kind.partition(".")
+    if subject == "work_order":
+        done = {past: action for action, past in EVENT_OF.items()}
+        named = (
+            str(_("work order opened")) if verb == "opened" else name_action(done.get(verb, verb))
+        )
+    else:
+        named = str(EVENT_NAMES.get(kind, kind))
+    return named
+
+
+PAGE_WORDS = {
+    "no-answer": _l("The server does not answer."),
+    "offline": _l("No connection: what you see may be out of date."),
+    "signed-out": _l("You are signed out. Sign in again."),
+    "failed": _l("The server answered with fault %(status)s."),
+    "not-indexed": _l("Addresses and names are still being read: try again in a minute."),
+    "nothing-found": _l("Nothing found for “%(text)s”."),
+    "kind.pipe": _l("pipe"),
+    "kind.valve": _l("valve"),
+    "kind.control_valve": _l("control valve"),
+    "kind.pump": _l("pump"),
+    "kind.hydrant": _l("hydrant"),
+    "kind.node": _l("node"),
+    "kind.source": _l("source"),
+    "kind.customer": _l("customer"),
+    "kind.road": _l("road"),
+    "kind.depot": _l("depot"),
+    "on-pipe": _l("on pipe segment %(pipe)s, %(distance)s m away"),
+    "no-pipe": _l("far from every pipe: no isolation segment"),
+    "no-place": _l("The place is not known yet: only the address is kept."),
+    "links-to": _l("Lies in the zone of %(incident)s (%(kind)s): will be linked by itself."),
+    "outage": _l("In outage %(outage)s."),
+    "may-be": _l("May be the same:"),
+    "nothing-near": _l("Nothing is known here."),
+    "reopened": _l("Water was let in again here within a day: flushing will be proposed."),
+    "earlier": _l("From this number before:"),
+    "by": _l("Water back by %(time)s"),
+    "news": _l("Still uncertain; next news at %(time)s"),
+    "no-promise": _l("No time can be promised yet."),
+    "locating": _l("Asking the device …"),
+    "located": _l("The place of the device will be sent along."),
+    "not-located": _l("The device does not tell its place: please write the address."),
+    "use-place": _l("Use my place"),
+}
+"""What the scripts of the pages say."""
+
+
+def page_words() -> dict[str, str]:
+    """Say them in the reader's language, with the names of kinds and states."""
+    said = {key: str(text) for key, text in PAGE_WORDS.items()}
+    said |= {f"incident.{code}": str(name) for code, name in KIND_NAMES.items()}
+    return said | {f"status.{code}": str(name) for code, name in STATUS_NAMES.items()}
+
+
+OUTAGE_STATUS_NAMES = {
+    "open": _l("under way"),
+    "restored": _l("supply restored"),
+    "closed": _l("over"),
+}

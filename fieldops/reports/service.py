@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
 
 from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
+from fieldops.events.queries import fetch_events_of
 from fieldops.events.service import SYSTEM, Outcome, append_event, merge_fields
 from fieldops.incidents import service as incidents
 from fieldops.incidents.queries import read_policy
@@ -23,6 +24,7 @@ from fieldops.incidents.service import (
     family_of,
 )
 from fieldops.live_outages import service as live_outages
+from fieldops.live_supply.queries import fetch_of_incident
 from fieldops.outages.service import Question, preview_outage
 from fieldops.photos import service as photos
 from fieldops.reports import queries
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from fieldops.events.service import Actor, Event, Operation
     from fieldops.incidents.service import Incident, Place
-    from fieldops.live_outages.service import LiveOutage, Promise
+    from fieldops.live_outages.service import LiveOutage, Outage, Promise
     from fieldops.reports.queries import CallBack, Near, Reopening, Report
     from fieldops.work_orders.service import WorkOrder
 
@@ -111,6 +113,11 @@ class Spot:
     place: Place | None
     address: str | None
     customer_key: int | None
+
+
+def with_photos(draft: ReportDraft, photo_sha256: Sequence[str]) -> ReportDraft:
+    """Give the draft with these photos besides."""
+    return replace(draft, photo_sha256=(*draft.photo_sha256, *photo_sha256))
 
 
 def register_report(
@@ -902,6 +909,53 @@ def open_flushing(
         is_drill=report.is_drill,
     )
     return open_order(session, draft, actor, now), True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFile:
+    """An incident with all that is linked to it, and what happened, in order."""
+
+    incident: Incident
+    reports: list[Report]
+    call_backs: dict[int, list[CallBack]]
+    orders: list[WorkOrder]
+    outages: list[Outage]
+    history: list[Event]
+
+
+def open_file(session: Session, incident_id: str) -> IncidentFile:
+    """
+    Give an incident with its reports, orders, outages and history.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none of this id.
+    """
+    incident = incidents.find_incident(session, incident_id)
+    reports = list_of_incidents(session, [incident.key])
+    orders = list_orders(session, Filter(is_open=None, incident_id=incident.id))
+    outages = fetch_of_incident(session, incident.key)
+    subjects = {
+        "incident": [incident.key],
+        "report": [one.key for one in reports],
+        "work_order": [one.key for one in orders],
+        "outage": [one.key for one in outages],
+    }
+    history = [
+        event
+        for kind, keys in subjects.items()
+        if keys
+        for event in fetch_events_of(session, kind, keys)
+    ]
+    return IncidentFile(
+        incident=incident,
+        reports=reports,
+        call_backs=list_call_backs(session, reports),
+        orders=orders,
+        outages=outages,
+        history=sorted(history, key=lambda event: event.position or 0),
+    )
 
 
 def list_due(session: Session, limit: int = 200) -> list[Report]:
