@@ -41,9 +41,6 @@ __all__ = [
     "Turn",
 ]
 
-STEPS_PERCENT = (80, 100, 150)
-"""The ladder."""
-
 
 def start_clocks(
     session: Session,

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from flask_babel import lazy_gettext as _l
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fieldops.commitments.service import Limit
 from fieldops.errors import FieldopsError
@@ -61,14 +61,9 @@ HOLIDAY_NAMES = {
 
 
 class Body(BaseModel):
-    """What a form sends; an empty field is a missing one."""
+    """What a form sends."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_empty_missing(cls, value: object) -> object:
-        return None if isinstance(value, str) and not value.strip() else value
 
 
 class DayForm(Body):
@@ -118,7 +113,7 @@ AnyBody = TypeVar("AnyBody", bound=Body)
 
 def read(kind: type[AnyBody], values: Mapping[str, Any]) -> AnyBody:
     """
-    Read a form.
+    Read a form; an empty field is a missing one.
 
     Raises
     ------
@@ -126,7 +121,7 @@ def read(kind: type[AnyBody], values: Mapping[str, Any]) -> AnyBody:
         If something is missing or wrong; it names it.
     """
     try:
-        return kind.model_validate(values)
+        return kind.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
         wrong = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
         raise FieldopsError(

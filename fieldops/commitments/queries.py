@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy import insert as sql_insert
 from sqlalchemy.dialects.postgresql import insert
 
-from fieldops.clocks.models import Calendar, CalendarDay, ClockLimit, TimeClass, WorkingHours
+from fieldops.clocks.models import CalendarDay, ClockLimit, WorkingHours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,10 +165,3 @@ def update_limit_end(session: Session, key: int, on: dt.date) -> bool:
         .returning(ClockLimit.key)
     )
     return session.execute(query).first() is not None
-
-
-def fetch_choices(session: Session) -> tuple[list[str], list[str]]:
-    """Name the calendars and the parts of the day."""
-    calendars = session.scalars(select(Calendar.id).order_by(Calendar.id))
-    parts = session.scalars(select(TimeClass.id).order_by(TimeClass.id))
-    return list(calendars), list(parts)

@@ -245,8 +245,3 @@ def end_limit(session: Session, key: int, on: dt.date, actor: Actor, now: dt.dat
         now=now,
         body={"id": str(key), "valid_to": on.isoformat()},
     )
-
-
-def list_choices(session: Session) -> tuple[list[str], list[str]]:
-    """Name the calendars and the parts of the day."""
-    return queries.fetch_choices(session)

@@ -8,7 +8,7 @@ from fieldops import jobs
 from fieldops.commitments.service import fill_calendars
 
 
-@jobs.queue.periodic(cron="7 * * * *")
+@jobs.queue.periodic(cron="* * * * *")
 @jobs.queue.task(name="commitments.fill", queueing_lock="commitments.fill")
 def fill(timestamp: int) -> None:
     """Keep the holidays of last year, this and the next, as soon as they are announced."""

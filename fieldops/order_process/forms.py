@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fieldops.commitments.forms import AREA_NAMES, CLOCK_NAMES, KIND_NAMES, SEVERITY_NAMES
 from fieldops.errors import FieldopsError
@@ -256,11 +256,6 @@ class NeedForm(BaseModel):
     is_fresh: bool = False
     for_kind: str = ""
 
-    @field_validator("least", "most", mode="before")
-    @classmethod
-    def _is_empty_missing(cls, value: object) -> object:
-        return None if value == "" else value
-
 
 class StageForm(BaseModel):
     """A stage that is to stand before a step."""
@@ -280,7 +275,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 def _read(kind: type[Form], values: Mapping[str, Any]) -> Form:
     try:
-        return kind.model_validate(values)
+        return kind.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
         wrong = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
         raise FieldopsError(
