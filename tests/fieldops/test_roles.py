@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from werkzeug.routing import AnyConverter
 
 from fieldops.access import STAFF, Role, allow
 from tests.people import bearer, sign_in
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 def example_of(app: Flask, rule: Rule) -> str:
     """Fill in an address of a rule."""
     for word in ("1", "V-1", "1.5", "a/b"):
+        words: dict[str, object] = {
+            name: min(converter.items) if isinstance(converter, AnyConverter) else word
+            for name, converter in rule._converters.items()
+        }
         try:
-            built = rule.build(dict.fromkeys(rule.arguments, word), append_unknown=False)
+            built = rule.build(words, append_unknown=False)
         except ValueError:
             continue
         if built and app.url_map.bind("localhost").test(built[1], next(iter(rule.methods or ""))):
