@@ -27,7 +27,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.burst_day import HOUR_S, City, Day, play
+from benchmarks.dispatch_policies import by_road, nearest, no_rank
 from benchmarks.measure import Benchmark
+from gis.assignment import Severity
 from gis.restoration import LEVELS, DurationModel, learn_in_turn, score_forecasts
 
 if TYPE_CHECKING:
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
+SIMULATED_SEEDS = range(101, 107)
+SIMULATED_JOBS_AN_HOUR = 4.0
+BETWEEN_DAYS_S = 5 * 24 * HOUR_S
+"""So that repairs of one day are over before the next, as in a town with a burst day a week."""
 COVERAGE = 0.8
 WIDTH_H = 28.0
 PINBALL_H = 2.84
@@ -105,6 +112,21 @@ def _value(bench: Benchmark, measure: str, count: int) -> float:
     value = bench.value(measure, count)
     assert value is not None
     return value
+
+
+def simulated_history() -> History:
+    """Play burst days under the nearest crew, and note when bursts and leaks began and ended."""
+    city = City.invented()
+    begun, ended = [], []
+    for number, seed in enumerate(SIMULATED_SEEDS):
+        day = Day.drawn(city, SIMULATED_JOBS_AN_HOUR, seed)
+        result = play(day, nearest(by_road, no_rank))
+        for job in day.jobs:
+            if job.kind.severity != Severity.ROUTINE:
+                reported_s = number * BETWEEN_DAYS_S + job.reported_s
+                begun.append(reported_s / HOUR_S)
+                ended.append((reported_s + result.wait_s[job.row] + job.work_s) / HOUR_S)
+    return History(np.array(begun), np.array(ended))
 
 
 def fixed_band(count: int) -> Numbers:
