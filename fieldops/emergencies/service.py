@@ -364,7 +364,29 @@ def _judge_outage(session: Session, event: Event) -> None:
         judge_incident(session, int(str(incident).removeprefix("I-")), event.received_at)
 
 
+def _end_with_drill(session: Session, event: Event) -> None:
+    """End the emergency of a drill with the drill: nobody waits for its final report."""
+    now = event.received_at
+    for found in queries.fetch_emergencies(session, open_of_incident=event.subject_key):
+        if not found.is_drill:
+            continue
+        for report in queries.fetch_reports(session, [found.key]):
+            if report.is_pending:
+                queries.update_report(session, report.key, cancelled_at=now)
+        queries.update_emergency(
+            session,
+            found.key,
+            status="closed",
+            stood_down_at=now,
+            stood_down_by=event.person_name or SYSTEM.name,
+            closed_at=now,
+            version=found.version + 1,
+        )
+        _tell(session, "emergency.closed", found, SYSTEM, now, status="closed")
+
+
 HANDLERS = {
+    "incident.closed": _end_with_drill,
     "incident.opened": _judge_incident,
     "incident.scored": _judge_incident,
     "incident.changed": _judge_incident,
