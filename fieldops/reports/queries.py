@@ -407,16 +407,31 @@ def fetch_customer(session: Session, customer: str) -> Premises | None:
     return Premises(*row) if row else None
 
 
+# Exactly so, or else the only one whose address holds these words.
+AT_ADDRESS = """
+    SELECT key, bool_or(is_exact) AS is_exact FROM (
+        SELECT key, true AS is_exact FROM search_text
+        WHERE kind = 'customer' AND label = :address
+        UNION ALL
+        (SELECT key, false FROM search_text
+         WHERE kind = 'customer' AND length(:address) >= 4 AND words LIKE :pattern LIMIT 2)
+    ) found
+    GROUP BY key
+"""
+
+
 def fetch_customer_at(session: Session, address: str) -> Premises | None:
-    """Find the customer at exactly this address, where there is only one."""
-    keys = session.scalars(
-        text("SELECT key FROM search_text WHERE kind = 'customer' AND label = :address LIMIT 2"),
-        {"address": address},
-    ).all()
-    if len(keys) != 1:
+    """Find the customer at an address, where there is only one."""
+    # Between Chinese characters a blank means nothing.
+    tidy = (" " if address.isascii() else "").join(address.split())
+    escaped = "".join(f"\\{one}" if one in r"\%_" else one for one in tidy.lower())
+    values = {"address": tidy, "pattern": f"%{escaped}%"}
+    rows = session.execute(text(AT_ADDRESS), values).all()
+    best = [one for one in rows if one.is_exact] or rows
+    if len(best) != 1:
         return None
     row = session.execute(
-        text(PREMISES.format(condition="key = :key")), {"key": keys[0]}
+        text(PREMISES.format(condition="key = :key")), {"key": best[0].key}
     ).one_or_none()
     return Premises(*row) if row else None
 
