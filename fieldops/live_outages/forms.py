@@ -50,7 +50,7 @@ PLAN_STATUSES = {
     "executed": _l("executed"),
     "superseded": _l("superseded"),
 }
-STATUSES = {"open": _l("under way"), "restored": _l("supply restored"), "closed": _l("closed")}
+STATUSES = {"open": _l("under way"), "restored": _l("supply restored"), "closed": _l("ended")}
 STATES = {
     "to_close": _l("to close"),
     "to_open": _l("to open"),

@@ -403,6 +403,19 @@ def list_choices(session: Session, outage_id: str, now: dt.datetime) -> list[Cho
     return plans.list_choices(situation, found, now)
 
 
+def sum_own_minutes(
+    session: Session, keys: Sequence[int], now: dt.datetime
+) -> dict[int, queries.Minutes]:
+    """Give what each of some outages has cost so far, by key."""
+    return queries.sum_minutes(session, keys, now)
+
+
+def list_plans(session: Session, outage_id: str) -> list[Plan]:
+    """Give all versions of an outage's plan, the newest first."""
+    outage = find_outage(session, outage_id).outage
+    return queries.fetch_plans(session, [outage.key])[::-1]
+
+
 def list_intervals(
     session: Session, outage_id: str, *, limit: int | None = None, offset: int = 0
 ) -> list[CustomerInterval]:

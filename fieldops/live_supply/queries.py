@@ -527,26 +527,46 @@ def fetch_expected_keys(
 
 
 def mark_lost(
-    session: Session,
-    outage_keys: Sequence[int],
-    customer_keys: Sequence[int],
-    at: dt.datetime,
-    *,
-    is_joint: bool,
+    session: Session, outage_key: int, customer_keys: Sequence[int], at: dt.datetime
 ) -> int:
-    """Write that customers who were expected to be dry are so now; give how many."""
+    """Write that customers whom an outage was expected to leave dry are so now; give how many."""
     result = session.execute(
         text(
-            "UPDATE outage_interval SET lost_at = :at WHERE outage_key = ANY(:outages)"
-            " AND lost_at IS NULL AND (cause = 'joint') = :is_joint"
-            " AND customer_key = ANY(:customers)"
+            "UPDATE outage_interval SET lost_at = :at WHERE outage_key = :outage"
+            " AND lost_at IS NULL AND customer_key = ANY(:customers)"
         ),
-        {
-            "at": at,
-            "outages": list(outage_keys),
-            "customers": list(customer_keys),
-            "is_joint": is_joint,
-        },
+        {"at": at, "outage": outage_key, "customers": list(customer_keys)},
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+_NOT_TOLD = (
+    " NOT EXISTS (SELECT FROM outage_interval t WHERE t.customer_key = {0}"
+    " AND t.outage_key = ANY(:live) AND t.restored_at IS NULL AND t.lost_at IS NOT NULL)"
+)
+
+
+def mark_lost_jointly(
+    session: Session,
+    acting: int,
+    live: Sequence[int],
+    customer_keys: Sequence[int],
+    at: dt.datetime,
+) -> int:
+    """
+    Write that customers are dry whom no outage has as dry yet, where one has them as expected.
+
+    The outage that somebody works on comes first, then the latest; give how many.
+    """
+    result = session.execute(
+        text(
+            "UPDATE outage_interval SET lost_at = :at WHERE key IN (SELECT DISTINCT ON"  # noqa: S608
+            " (i.customer_key) i.key FROM outage_interval i WHERE i.outage_key = ANY(:live)"
+            " AND i.lost_at IS NULL AND i.customer_key = ANY(:customers) AND"
+            + _NOT_TOLD.format("i.customer_key")
+            + " ORDER BY i.customer_key, i.outage_key = :acting DESC, i.outage_key DESC)"
+        ),
+        {"at": at, "live": list(live), "customers": list(customer_keys), "acting": acting},
     )
     return int(result.rowcount)  # type: ignore[attr-defined]
 
@@ -558,19 +578,17 @@ def insert_lost(
     customer_keys: Sequence[int],
     at: dt.datetime,
     cause: str,
-) -> list[str]:
-    """Write customers who are dry though no outage under way expected it; give the new ones."""
-    rows = session.execute(
+) -> int:
+    """Write customers who are dry though none of these outages has them as dry; give how many."""
+    result = session.execute(
         text(
-            "INSERT INTO outage_interval (outage_key, customer_key, customer, properties, people,"
-            " is_critical, cause, lost_at)"
+            "INSERT INTO outage_interval (outage_key, customer_key,"  # noqa: S608 - our own text
+            " customer, properties, people, is_critical, cause, lost_at)"
             " SELECT :outage, c.key, c.id, c.properties, c.people, c.critical IS NOT NULL,"
-            " :cause, :at FROM customer c WHERE c.key = ANY(:customers) AND NOT EXISTS"
-            " (SELECT FROM outage_interval i WHERE i.customer_key = c.key"
-            "  AND i.outage_key = ANY(:live) AND i.restored_at IS NULL AND i.lost_at IS NOT NULL)"
-            " ON CONFLICT (outage_key, customer_key) WHERE restored_at IS NULL"
+            " :cause, :at FROM customer c WHERE c.key = ANY(:customers) AND"
+            + _NOT_TOLD.format("c.key")
+            + " ON CONFLICT (outage_key, customer_key) WHERE restored_at IS NULL"
             " DO UPDATE SET lost_at = excluded.lost_at WHERE outage_interval.lost_at IS NULL"
-            " RETURNING customer"
         ),
         {
             "outage": outage_key,
@@ -580,7 +598,7 @@ def insert_lost(
             "cause": cause,
         },
     )
-    return [row[0] for row in rows]
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -595,25 +613,34 @@ class Regained:
 
 
 def mark_restored(
-    session: Session,
-    outage_keys: Sequence[int],
-    dry_keys: Sequence[int],
-    at: dt.datetime,
-    *,
-    is_joint: bool,
+    session: Session, outage_keys: Sequence[int], dry_keys: Sequence[int], at: dt.datetime
 ) -> list[Regained]:
     """End the intervals of those who are dry no longer, and tell whose."""
     rows = session.execute(
         text(
             "UPDATE outage_interval i SET restored_at = greatest(:at, lost_at)"
             " WHERE outage_key = ANY(:outages) AND lost_at IS NOT NULL AND restored_at IS NULL"
-            " AND (cause = 'joint') = :is_joint AND NOT EXISTS"
-            " (SELECT FROM unnest(CAST(:dry AS bigint[])) AS u (key) WHERE u.key = i.customer_key)"
+            " AND NOT EXISTS (SELECT FROM unnest(CAST(:dry AS bigint[])) AS u (key)"
+            "  WHERE u.key = i.customer_key)"
             " RETURNING customer_key, customer, properties, is_critical, outage_key"
         ),
-        {"at": at, "outages": list(outage_keys), "dry": list(dry_keys), "is_joint": is_joint},
+        {"at": at, "outages": list(outage_keys), "dry": list(dry_keys)},
     )
     return [Regained(*row) for row in rows]
+
+
+def mark_given_over(
+    session: Session, outage_key: int, customer_keys: Sequence[int], at: dt.datetime
+) -> None:
+    """End an outage's intervals of customers whom other outages alone keep dry."""
+    session.execute(
+        text(
+            "UPDATE outage_interval SET restored_at = greatest(:at, lost_at)"
+            " WHERE outage_key = :outage AND lost_at IS NOT NULL AND restored_at IS NULL"
+            " AND customer_key = ANY(:customers)"
+        ),
+        {"at": at, "outage": outage_key, "customers": list(customer_keys)},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

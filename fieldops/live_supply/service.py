@@ -11,9 +11,10 @@ from fieldops.live_supply import queries
 from fieldops.live_supply.queries import Outage, Plan, Regained, Tag, Tally, WorkedValve
 from fieldops.network.queries import POSITIONS
 from fieldops.network.service import StoredNetwork, current_network
-from fieldops.outage_questions.service import keys_of, row_of
+from fieldops.outage_questions.service import GATES, keys_of, row_of
 from gis.isolation import Break, blocks_of, isolate_blocks
 from gis.live_supply import NO_ROWS, LiveSupply, ValveWork, as_rows, premises_lost_to
+from gis.network import Operability
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -67,6 +68,8 @@ class Situation:
     outages: dict[int, Outage]
     valves: dict[int, dict[Place, WorkedValve]]
     before: World
+    worked: dict[Place, str] = field(default_factory=dict)
+    """Valves that a job has shut or opened, and how they stood before."""
     _supplies: dict[tuple[int, ...], LiveSupply] = field(default_factory=dict)
 
     @classmethod
@@ -77,8 +80,9 @@ class Situation:
         for valve in queries.fetch_valves(session, outages):
             valves[valve.outage_key][valve.place] = valve
         stored = current_network(session)
-        before = _before(stored, [one for each in valves.values() for one in each.values()])
-        return cls(session, stored, outages, valves, before)
+        situation = cls(session, stored, outages, valves, stored.world)
+        situation.forget()
+        return situation
 
     @property
     def stored_before(self) -> StoredNetwork:
@@ -94,14 +98,23 @@ class Situation:
         """Read the valves of an outage anew."""
         rows = queries.fetch_valves(self.session, [outage_key])
         self.valves[outage_key] = {valve.place: valve for valve in rows}
+        self.forget()
+
+    def forget(self) -> None:
+        """Take the network apart anew after a valve has changed."""
         self._supplies.clear()
+        valves = [one for each in self.valves.values() for one in each.values()]
+        for valve in valves:
+            if is_shut(valve) or valve.state == "opened":
+                self.worked.setdefault(valve.place, valve.position_before)
+        self.before = _before(self.stored, self.worked, valves)
 
     def change_valve(self, valve: WorkedValve, **values: Any) -> WorkedValve:  # noqa: ANN401 - any column
         """Write how a valve stands now."""
         queries.update_valve(self.session, valve.key, values)
         after = replace(valve, **values)
         self.valves[valve.outage_key][valve.place] = after
-        self._supplies.clear()
+        self.forget()
         return after
 
     def suppose_open(self, valves: Sequence[WorkedValve]) -> Situation:
@@ -110,7 +123,7 @@ class Situation:
         for valve in valves:
             state = "opened" if valve.role == "refeed" else "reopened"
             supposed[valve.outage_key][valve.place] = replace(valve, state=state)
-        return Situation(self.session, self.stored, self.outages, supposed, self.before)
+        return replace(self, valves=supposed, _supplies={})
 
     def device_row(self, place: Place) -> int:
         """Give the row of a device; -1 if the network has it no more."""
@@ -161,8 +174,12 @@ class Situation:
         return [self.place_of(row) for row in rows.tolist()]
 
     def write_guards(self) -> None:
-        """Write down for the database which valves keep whose trench dry."""
-        queries.replace_guards(self.session, {key: self.guards(key) for key in self.outages})
+        """Write down for the database which valves keep whose trench dry, until it is repaired."""
+        guards = {
+            key: self.guards(key) if one.status == "open" and one.repaired_at is None else []
+            for key, one in self.outages.items()
+        }
+        queries.replace_guards(self.session, guards)
 
     def customer_keys(self, premises: Rows) -> list[int]:
         """Give the keys of premises."""
@@ -173,23 +190,29 @@ class Situation:
         """
         Write who became dry and who has water again since the last event.
 
-        Somebody is dry by a job while its own closed valves alone would keep her dry; by the later
-        of several jobs where only all of them together do.
+        Somebody is dry by a job as soon as its own closed valves alone would keep her dry; where
+        only those of several jobs together do, by the job in whose plan she stands, else by the
+        latest. A job gives over whom the others alone keep dry.
         """
         session, live = self.session, list(self.outages)
         own = self.customer_keys(self.supply([outage_key]).premises_dry())
         every = self.customer_keys(self.supply().premises_dry())
-        lost = queries.mark_lost(session, [outage_key], own, at, is_joint=False)
-        lost += queries.mark_lost(session, live, every, at, is_joint=True)
+        lost = queries.mark_lost(session, outage_key, own, at)
         # With its cause unforeseen, because the plan named none of them.
-        lost += len(queries.insert_lost(session, outage_key, [outage_key], own, at, "unforeseen"))
-        lost += len(queries.insert_lost(session, max(live), live, every, at, "joint"))
-        ended = queries.mark_restored(session, [outage_key], own, at, is_joint=False)
-        ended += queries.mark_restored(session, live, every, at, is_joint=True)
-        still = set(every)
-        return SupplyChange(
-            lost=lost, regained=[one for one in ended if one.customer_key not in still]
-        )
+        lost += queries.insert_lost(session, outage_key, [outage_key], own, at, "unforeseen")
+        if len(live) > 1:
+            lost += queries.mark_lost_jointly(session, outage_key, live, every, at)
+            lost += queries.insert_lost(session, max(live), live, every, at, "joint")
+            self._give_over(outage_key, set(own), at)
+        return SupplyChange(lost=lost, regained=queries.mark_restored(session, live, every, at))
+
+    def _give_over(self, outage_key: int, own: set[int], at: dt.datetime) -> None:
+        others = [key for key in self.outages if key != outage_key]
+        theirs = self.customer_keys(self.supply(others).premises_dry())
+        given = [key for key in theirs if key not in own]
+        if given:
+            queries.insert_lost(self.session, max(others), others, given, at, "joint")
+            queries.mark_given_over(self.session, outage_key, given, at)
 
     def closed_sets(self) -> dict[int, Rows]:
         """Give what each job has closed or is going to close."""
@@ -257,17 +280,29 @@ class Situation:
         return np.unique(np.concatenate([NO_ROWS, *found])).astype(np.int32)
 
 
-def _before(stored: StoredNetwork, valves: Sequence[WorkedValve]) -> World:
+def _before(
+    stored: StoredNetwork, worked: Mapping[Place, str], valves: Sequence[WorkedValve]
+) -> World:
     """Give the network with every valve that a live job has worked as it was before."""
-    was = {
-        stored.keys.device_row(*valve.place): POSITIONS.index(valve.position_before)
-        for valve in valves
-        if valve.device_table in {"valve", "control_valve"}
-        and (is_shut(valve) or valve.state == "opened")
-    }
+
+    def gate_row(place: Place) -> int:
+        return stored.keys.device_row(*place) if place[0] in GATES else -1
+
+    was = {gate_row(place): POSITIONS.index(position) for place, position in worked.items()}
     was.pop(-1, None)
-    rows = as_rows(was)
+    rows, world = as_rows(was), stored.world
     position = np.array([was[row] for row in rows.tolist()], dtype=np.int8)
-    if (stored.world.facts.position[rows] == position).all():
-        return stored.world
-    return stored.world.with_facts(rows, position=position)
+    if (world.facts.position[rows] != position).any():
+        world = world.with_facts(rows, position=position)
+    # What a crew has closed can be closed, whatever was recorded of it before.
+    shut = as_rows(
+        row
+        for valve in valves
+        if is_shut(valve) and valve.state != "will_not_reopen"
+        if (row := gate_row(valve.place)) >= 0
+    )
+    facts = world.facts
+    cannot = (facts.operability[shut] == Operability.INOPERABLE) | ~facts.reachable[shut]
+    if cannot.any():
+        world = world.with_facts(shut[cannot], operability=Operability.OPERABLE, reachable=True)
+    return world

@@ -12,30 +12,11 @@ from fieldops.live_outages.service import is_turns_short
 from fieldops.live_supply.queries import fetch_plans, fetch_tags
 from fieldops.network.service import describe_valve
 from tests.fieldops.live_outages.jobs import CREW, Job, at
+from tests.fieldops.live_outages.towns import three_in_a_row
 from tests.fieldops.outages.towns import Town
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-
-def three_in_a_row() -> Town:
-    """Draw works A - P1 (V1 at its end) - P2 - P3 (V3 at its start) - P4, a house on each."""
-    return (
-        Town()
-        .pipe("P1", "AB")
-        .pipe("P2", "BC")
-        .pipe("P3", "CD")
-        .pipe("P4", "DE")
-        .valve("V0", "P1", 0, turns=20)
-        .valve("V1", "P2", 0, turns=20)
-        .valve("V2", "P3", 0, turns=20)
-        .valve("V3", "P4", 0, turns=20)
-        .source("S1", "A")
-        .customer("C1", "P1", critical="hospital")
-        .customer("C2", "P2")
-        .customer("C3", "P3")
-        .customer("C4", "P4")
-    )
 
 
 def test_a_valve_that_will_not_close_makes_a_larger_plan_at_once(session: Session) -> None:
