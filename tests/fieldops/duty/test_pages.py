@@ -40,7 +40,7 @@ def incident(session: Session) -> str:
 
 
 def post(
-    client: FlaskClient, headers: dict[str, str], path: str, expected: int = 302, /, **form: Any
+    client: FlaskClient, headers: dict[str, str], path: str, expected: int = 302, /, **form: object
 ) -> str:
     """Send a form."""
     answer = client.post(path, data=form, headers=headers)
