@@ -46,6 +46,8 @@ LEAST_TRIPS = 20
 MOST_TRIPS = 500
 SHORTEST_TRIP_M = 300.0
 """On a shorter trip parking takes longer than driving."""
+NEARBY_M = 1_000.0
+"""A road closed farther from a trip than this is on nobody's way."""
 FACTORS = (1.0, 6.0)
 """No way is shorter than the straight line; one longer than this was an errand, not a way."""
 
@@ -86,6 +88,13 @@ class CityStreets:
         lon_lat = np.array(places, dtype=np.float64).reshape(-1, 2)
         x_m, y_m = ((lon_lat - self.middle) * self.scale).T
         return x_m, y_m
+
+    def closed_places_m(self) -> Numbers:
+        """Give where roads are closed: one end of each stretch. Shape (stretches, 2)."""
+        if self.streets is None:
+            return np.zeros((0, 2))
+        roads = self.streets.roads
+        return roads.corner_m[roads.start[roads.is_closed]]
 
     def is_far(self, x_m: Numbers, y_m: Numbers) -> NDArray[np.bool_]:
         """Tell which places lie far from every street that can be driven."""
@@ -262,19 +271,32 @@ def _corners_on_way(city: CityStreets, field_to: Field, start: Place) -> list[in
     return way
 
 
-def find_detour_min(session: Session, start: Place, goal: Place) -> float:
-    """Give how many minutes closed roads cost on a way; inf where they cut it off."""
+def find_detours_min(session: Session, trips: Sequence[tuple[Place, Place]]) -> list[float]:
+    """Give how many minutes closed roads cost on each way; inf where they cut it off."""
     city = current_streets(session)
-    if city.streets is None or not city.streets.roads.is_closed.any():
+    closed_m = city.closed_places_m()
+    if not closed_m.size or not trips:
+        return [0.0] * len(trips)
+    return [_detour_min(city, closed_m, start, goal) for start, goal in trips]
+
+
+def _detour_min(city: CityStreets, closed_m: Numbers, start: Place, goal: Place) -> float:
+    x_m, y_m = city.flat([start, goal])
+    near = (
+        (closed_m[:, 0] >= x_m.min() - NEARBY_M)
+        & (closed_m[:, 0] <= x_m.max() + NEARBY_M)
+        & (closed_m[:, 1] >= y_m.min() - NEARBY_M)
+        & (closed_m[:, 1] <= y_m.max() + NEARBY_M)
+    )
+    field_now = city.field_to(goal)
+    if not near.any() or field_now is None:
+        # What is closed elsewhere in the city is on nobody's way.
         return 0.0
     if not city.unclosed:
-        city.unclosed.append(city.streets.closing(np.zeros(city.keys.size, dtype=np.bool_)))
-    x_m, y_m = city.flat([start, goal])
-    field_now = city.field_to(goal)
+        is_closed = np.zeros(city.keys.size, dtype=np.bool_)
+        city.unclosed.append(city.streets_of().closing(is_closed))
     field_open = city.unclosed[0].minutes_to(float(x_m[1]), float(y_m[1]))
-    if field_now is None:
-        return 0.0
-    now_min = float(city.streets.minutes_from(field_now, x_m[:1], y_m[:1])[0])
+    now_min = float(city.streets_of().minutes_from(field_now, x_m[:1], y_m[:1])[0])
     open_min = float(city.unclosed[0].minutes_from(field_open, x_m[:1], y_m[:1])[0])
     return max(now_min - open_min, 0.0) if np.isfinite(open_min) else 0.0
 

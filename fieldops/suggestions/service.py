@@ -9,7 +9,7 @@ import numpy as np
 
 from fieldops.candidates.service import Picture, current_picture
 from fieldops.errors import ConflictError
-from fieldops.street_times.service import find_detour_min
+from fieldops.street_times.service import find_detours_min
 from fieldops.work_orders import service as work_orders
 from gis.assignment import Hindrance, explain
 
@@ -129,12 +129,16 @@ def _propose(session: Session, picture: Picture) -> Proposal:
     new = [
         job for job, rows in sent.items() if any(picture.board.current[row] != job for row in rows)
     ]
+    detours_min = _find_detours(session, picture, {job: sent[job] for job in new})
     heaviest = sorted(new, key=lambda job: -picture.board.weight[job])
     return Proposal(
         at=picture.at,
         position=picture.position,
         mode=picture.settings.mode,
-        suggestions=[_suggest_one(session, picture, job, sent[job], arrive_s) for job in heaviest],
+        suggestions=[
+            _suggest_one(session, picture, job, sent[job], arrive_s, detours_min)
+            for job in heaviest
+        ],
         queues={
             picture.crews[row].id: [picture.jobs[job].id for job in queue]
             for row, queue in enumerate(picture.decision.queues)
@@ -167,12 +171,10 @@ def _suggest_one(
     job_row: int,
     rows: list[int],
     arrive_s: np.ndarray[Any, np.dtype[np.float64]],
+    detours_min: Mapping[tuple[int, int], float],
 ) -> Suggestion:
     job, board = picture.jobs[job_row], picture.board
-    # A crew that is on its way stays the first of two; else whoever is there sooner.
-    rows = sorted(
-        rows, key=lambda row: (board.current[row] != job_row, board.travel_s[row, job_row])
-    )
+    rows = _lead_first(picture, job_row, rows)
     first = rows[0]
     crew = picture.crews[first]
     others = np.array(
@@ -202,11 +204,34 @@ def _suggest_one(
         is_emergency=job.is_emergency,
         reasons=(
             *_reasons_of_job(job),
-            *_reasons_of_crew(session, picture, first, job_row, runner_up, divert_from),
+            *_reasons_of_crew(picture, detours_min, first, job_row, runner_up, divert_from),
             *_reasons_of_stock(job, carries),
         ),
         version=job.version,
     )
+
+
+def _lead_first(picture: Picture, job_row: int, rows: list[int]) -> list[int]:
+    """Put first the crew that is on its way already; else whoever is there sooner."""
+    board = picture.board
+    return sorted(
+        rows, key=lambda row: (board.current[row] != job_row, board.travel_s[row, job_row])
+    )
+
+
+def _find_detours(
+    session: Session, picture: Picture, sent: Mapping[int, list[int]]
+) -> dict[tuple[int, int], float]:
+    """Find what closed roads cost those who are to be sent, by rows of crew and job."""
+    pairs = [(_lead_first(picture, job, rows)[0], job) for job, rows in sent.items()]
+    trips = [
+        (
+            (picture.spots[row].lon, picture.spots[row].lat),
+            (picture.jobs[job].lon, picture.jobs[job].lat),
+        )
+        for row, job in pairs
+    ]
+    return dict(zip(pairs, find_detours_min(session, trips), strict=True))
 
 
 def _eta_min(picture: Picture, row: int, job_row: int) -> float:
@@ -235,14 +260,14 @@ def _reasons_of_job(job: Job) -> list[Reason]:
 
 
 def _reasons_of_crew(
-    session: Session,
     picture: Picture,
+    detours_min: Mapping[tuple[int, int], float],
     row: int,
     job_row: int,
     runner_up: RunnerUp | None,
     divert_from: str | None,
 ) -> list[Reason]:
-    eta_min, job = _eta_min(picture, row, job_row), picture.jobs[job_row]
+    eta_min = _eta_min(picture, row, job_row)
     reasons = []
     if runner_up is None:
         reasons.append(Reason("only_one", {}))
@@ -257,9 +282,7 @@ def _reasons_of_crew(
     slack_min = float(picture.board.due_s[job_row]) / 60 - eta_min
     if slack_min < 0:
         reasons.append(Reason("late", {"minutes": round(-slack_min)}))
-    spot = picture.spots[row]
-    goal = (job.lon, job.lat)
-    detour_min = find_detour_min(session, (spot.lon, spot.lat), goal)
+    detour_min = detours_min.get((row, job_row), 0.0)
     if round(detour_min) > 0:
         reasons.append(Reason("detour", {"minutes": round(detour_min)}))
     return reasons + _doubts(picture, row, job_row)
