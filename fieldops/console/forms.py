@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fieldops.crews.service import Crew
     from fieldops.dispatch.service import Suggestion
     from fieldops.incidents.service import Incident
-    from fieldops.work_orders.queries import WorkOrder
+    from fieldops.order_book.queries import WorkOrder
 
 WORDS = {
     "just-now": _l("just now"),

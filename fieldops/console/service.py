@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fieldops.dispatch.service import Suggestion
     from fieldops.incidents.service import Incident
     from fieldops.live_outages.service import LiveOutage
-    from fieldops.work_orders.queries import WorkOrder
+    from fieldops.order_book.queries import WorkOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from fieldops.errors import ConflictError, NotFoundError
 from fieldops.events.service import SYSTEM, Operation, Outcome, append_event
 from fieldops.language import TIMEZONE
 from fieldops.offers import service as offers
+from fieldops.order_book.queries import WorkOrder, fetch_busy, lock_order
 from fieldops.street_times.service import learn_straight_factor
 from fieldops.suggestions.service import (
     CandidateView,
@@ -27,7 +28,6 @@ from fieldops.suggestions.service import (
     suggest,
     why,
 )
-from fieldops.work_orders.queries import WorkOrder, fetch_busy, lock_order
 from fieldops.work_orders.service import apply_operation, find_order
 
 if TYPE_CHECKING:

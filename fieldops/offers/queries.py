@@ -9,7 +9,7 @@ from sqlalchemy import select, text, update
 
 from fieldops.crews.models import CrewRow
 from fieldops.offers.models import DispatchOffer
-from fieldops.work_orders.models import WorkOrderRow
+from fieldops.order_book.models import WorkOrderRow
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from fieldops.crews.models import CrewRow
 from fieldops.incidents.models import IncidentRow
 from fieldops.network.models import Pipe
-from fieldops.work_orders.models import HandOver, WorkOrderRow
+from fieldops.order_book.models import HandOver, WorkOrderRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -1,0 +1,1 @@
+"""Steps of work orders: who may take them, and what they need."""
