@@ -46,6 +46,14 @@ CLAMPS = {
     400: (("DI", 425, 433),),
 }
 PIPES = {100: ("DI", "PE"), 150: ("DI",), 200: ("DI", "PE"), 300: ("DI",)}
+PHONE_TREE = (
+    (4, 1, "值班主任", "孙立新", True, 10),
+    (4, 2, "管网部值班长", "马志强", False, 15),
+    (3, 1, "管网部主任", "何建国", True, 15),
+    (2, 1, "分管副总经理", "林国庆", True, 15),
+    (2, 2, "宣传科", "郭敏", False, 30),
+    (1, 1, "总经理", "罗永康", True, 15),
+)
 MATERIAL_NAMES = {"DI": "球墨铸铁", "PE": "PE"}
 
 
@@ -68,7 +76,7 @@ def list_them() -> None:
 
 @crews.command("demo")
 def make_demo() -> None:
-    """Make crews, shifts of the coming days and stock for the depots of the stored network."""
+    """Make crews, shifts, stock and a phone tree for the depots of the stored network."""
     with open_sessions(Settings.from_environ()).begin() as session:
         new = make_demo_crews(session, dt.datetime.now(dt.UTC))
     click.echo(_("Crews of the demo: %(new)s new.", new=new), err=True)
@@ -93,6 +101,7 @@ def make_demo_crews(session: Session, now: dt.datetime) -> int:
     _plan_days(session, [plan[0] for plan in plans], now)
     _stand_at_depots(session, {plan[0] for plan in plans}, now)
     _fill_stock(session, now)
+    _fill_phone_tree(session, now)
     return len(new)
 
 
@@ -224,8 +233,33 @@ def _fill_stock(session: Session, now: dt.datetime) -> None:
             unit = 6 if draft.kind == "pipe" else 1
             amount = Decimal(drawn.randint(2, 8) * unit if is_store else drawn.randint(1, 3))
             service.restock(session, place.id, item_id, amount, SYSTEM, now)
-            low = Decimal(3 * unit if is_store else 1)
-            service.set_low_mark(session, place.id, item_id, low, SYSTEM, now)
+            if is_store or drawn.random() < 0.25:
+                low = Decimal(2 * unit if is_store else 1)
+                service.set_low_mark(session, place.id, item_id, low, SYSTEM, now)
+
+
+def _fill_phone_tree(session: Session, now: dt.datetime) -> None:
+    """Enter invented people into the phone tree of the emergency levels, once."""
+    from fieldops.emergencies.queries import Entry, fetch_tree
+    from fieldops.emergencies.service import add_entry
+    from fieldops.events.service import SYSTEM
+
+    if fetch_tree(session):
+        return
+    for level, rank, post, name, is_duty_leader, within_min in PHONE_TREE:
+        phone = f"137{random.Random(name).randrange(10**8):08d}"  # noqa: S311
+        entry = Entry(
+            key=0,
+            level=level,
+            rank=rank,
+            post=post,
+            name=name,
+            phone=phone,
+            person_id=None,
+            is_duty_leader=is_duty_leader,
+            within_min=within_min,
+        )
+        add_entry(session, entry, SYSTEM, now)
 
 
 def _catalogue() -> list[service.ItemDraft]:

@@ -153,7 +153,7 @@ WHERE (c.is_active OR :is_everybody)
     AND (CAST(:id AS text) IS NULL OR c.id = :id)
     AND (CAST(:person_id AS bigint) IS NULL OR EXISTS (SELECT FROM crew_member m
         WHERE m.crew_key = c.key AND m.is_active AND m.person_id = :person_id))
-ORDER BY c.is_active DESC, c.id COLLATE "C"
+ORDER BY c.is_active DESC, length(c.id), c.id COLLATE "C"
 """)
 
 

@@ -173,7 +173,9 @@ class Overdue:
 
 
 _MET = text("""
-SELECT i.id AS incident_id, i.address, i.is_drill, p.level, p.measure, p.threshold, f.value
+SELECT i.id AS incident_id, i.is_drill,
+    coalesce(i.address, (SELECT pipe.id FROM pipe WHERE pipe.key = i.pipe_key)) AS address,
+    p.level, p.measure, p.threshold, f.value
 FROM incident i CROSS JOIN LATERAL (VALUES
     ('customers', i.properties_out::float8),
     ('diameter', i.diameter_mm),

@@ -84,6 +84,8 @@ def judge_incident(session: Session, incident_key: int, now: dt.datetime) -> Non
     elif level < found[0].worst_level:
         # Whom people have lowered stays so, unless it grows worse than it ever was.
         _set_level(session, found[0], level, SYSTEM, now, reasons=_reasons(met))
+    else:
+        _keep_reasons(session, found[0], _reasons(met), now)
 
 
 def declare(
@@ -451,6 +453,21 @@ def _set_level(
     kind = "emergency.raised" if is_worse else "emergency.lowered"
     told = {"level": level, "before": emergency.level, "note": note}
     _tell(session, kind, emergency, actor, now, **told)
+
+
+def _keep_reasons(
+    session: Session, emergency: Emergency, reasons: list[dict[str, Any]], now: dt.datetime
+) -> None:
+    """Add rules that are met meanwhile, or a worse one of the same measure; none is taken away."""
+    known = {each["measure"]: each["level"] for each in emergency.reasons}
+    new = [each for each in reasons if each["level"] < known.get(each["measure"], 9)]
+    if not new:
+        return
+    measures = {each["measure"] for each in new}
+    kept = [each for each in emergency.reasons if each["measure"] not in measures]
+    version = emergency.version + 1
+    queries.update_emergency(session, emergency.key, reasons=kept + new, version=version)
+    _tell(session, "emergency.reasoned", emergency, SYSTEM, now, reasons=kept + new)
 
 
 def _hasten(session: Session, emergency: Emergency, level: int, now: dt.datetime) -> None:

@@ -116,6 +116,15 @@ def test_a_hospital_without_water_counts_and_a_clinic_does_not(session: Session)
     assert [reason["measure"] for reason in only(session).emergency.reasons] == ["hospital"]
 
 
+def test_what_comes_on_top_is_kept_as_a_reason(session: Session) -> None:
+    """Also where it does not raise the level."""
+    incident = begin(session, 3500)
+    record_effect(session, incident.id, IncidentEffect(diameter_mm=600), NOW)
+    emergency = only(session).emergency
+    assert emergency.level == 3
+    assert [reason["measure"] for reason in emergency.reasons] == ["customers", "diameter"]
+
+
 def test_planned_work_is_no_emergency_and_a_drill_is_marked(session: Session) -> None:
     """The drill runs through the same steps, and no figure counts it."""
     begin(session, 5000, is_planned=True)
