@@ -441,12 +441,22 @@ def _open_refeed(deed: Deed, valve: WorkedValve) -> None:
     if valve.state != "to_open":
         raise ConflictError("%(valve)s is open already.", valve=valve.valve)
     holders = queries.fetch_holders(deed.session, deed.outage.key, valve.place)
-    if holders or valve.place in deed.situation.guards(deed.outage.key):
-        job = holders[0].outage if holders else deed.outage.id
+    if holders:
         raise ConflictError(
             "%(valve)s must stay shut: opening it would fill the trench of %(job)s.",
             valve=valve.valve,
-            job=job,
+            job=holders[0].outage,
+        )
+    if deed.outage.repaired_at is None and valve.place in deed.situation.guards(deed.outage.key):
+        open_ones = [
+            one.valve
+            for one in deed.situation.valves[deed.outage.key].values()
+            if one.role in {"close", "optional"} and one.state == "to_close"
+        ]
+        raise ConflictError(
+            "Opening %(valve)s would fill the trench: close these first: %(valves)s.",
+            valve=valve.valve,
+            valves=", ".join(sorted(open_ones)) or "?",
         )
     after = deed.situation.change_valve(
         valve, state="opened", reopened_at=deed.at, reopened_by=deed.who

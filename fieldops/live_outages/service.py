@@ -480,7 +480,7 @@ def _find_parts(situation: Situation, outage: Outage) -> list[Part]:
     feeds = [
         one
         for one in situation.valves[outage.key].values()
-        if one.role == "refeed" and one.state == "to_open"
+        if one.role == "refeed" and one.state == "to_open" and one.place not in held
     ]
     found = []
     for valve in (*shut, *feeds):
