@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
-from fieldops.clocks.models import HolderTurn, SupervisionNote
+from fieldops.clocks.models import SupervisionNote
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -360,21 +360,33 @@ def raise_escalations(
 def insert_turn(
     session: Session, subject: Subject, at: dt.datetime, holder: tuple[str, str, str]
 ) -> None:
-    """Begin a turn; two at the same instant are one, the later holder's."""
-    kind, holder_id, name = holder
-    query = insert(HolderTurn).values(
-        subject_kind=subject.kind,
-        subject_key=subject.key,
-        started_at=at,
-        holder_kind=kind,
-        holder_id=holder_id,
-        holder_name=name,
-    )
+    """
+    Begin a turn, unless this holder has it already.
+
+    Two turns at the same instant are one, the later holder's.
+    """
     session.execute(
-        query.on_conflict_do_update(
-            constraint="pk_holder_turn",
-            set_={"holder_kind": kind, "holder_id": holder_id, "holder_name": name},
-        )
+        text(
+            """
+            INSERT INTO holder_turn
+                (subject_kind, subject_key, started_at, holder_kind, holder_id, holder_name)
+            SELECT :kind, :key, :at, :holder_kind, :holder_id, :name
+            WHERE (CAST(:holder_kind AS text), CAST(:holder_id AS text)) IS DISTINCT FROM (
+                SELECT (holder_kind, holder_id) FROM holder_turn
+                WHERE subject_kind = :kind AND subject_key = :key AND started_at <= :at
+                ORDER BY started_at DESC LIMIT 1)
+            ON CONFLICT ON CONSTRAINT pk_holder_turn DO UPDATE SET
+                holder_kind = excluded.holder_kind, holder_id = excluded.holder_id,
+                holder_name = excluded.holder_name
+            """
+        ),
+        {
+            **_of(subject),
+            "at": at,
+            "holder_kind": holder[0],
+            "holder_id": holder[1],
+            "name": holder[2],
+        },
     )
 
 

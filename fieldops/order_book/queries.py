@@ -256,15 +256,16 @@ def is_done(session: Session, key: int) -> bool:
     return bool(session.execute(query).scalar_one())
 
 
-def lock_open_of_incident(session: Session, incident_key: int) -> list[str]:
-    """Name the open orders of an incident and hold their rows."""
+def fetch_open_of_incident(
+    session: Session, incident_key: int, *, is_locked: bool = False
+) -> list[str]:
+    """Name the open orders of an incident, and hold their rows if asked to."""
     query = (
         select(WorkOrderRow.id)
         .where(WorkOrderRow.incident_key == incident_key, WorkOrderRow.is_open)
         .order_by(WorkOrderRow.key)
-        .with_for_update()
     )
-    return list(session.scalars(query))
+    return list(session.scalars(query.with_for_update() if is_locked else query))
 
 
 def insert_hand_over(session: Session, **values: object) -> None:

@@ -209,7 +209,7 @@ def set_effect(
     now: dt.datetime,
 ) -> None:
     """Give an incident's open orders the customers that are without water by it now."""
-    for order_id in queries.lock_open_of_incident(session, incident_key):
+    for order_id in queries.fetch_open_of_incident(session, incident_key, is_locked=True):
         order = find_order(session, order_id)
         if (order.customers_out, order.critical_out) == (customers_out, critical_out):
             continue
@@ -340,7 +340,7 @@ def tell(
 
 def _keep_incident_open(session: Session, event: Event) -> None:
     """Refuse to close an incident while work on it is open."""
-    still = queries.lock_open_of_incident(session, event.subject_key)
+    still = queries.fetch_open_of_incident(session, event.subject_key)
     if still:
         raise ConflictError(
             "These work orders are still open: %(orders)s.", orders=", ".join(still)

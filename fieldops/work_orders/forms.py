@@ -122,8 +122,10 @@ def _read_corrections(form: MultiDict[str, str]) -> Json:
         for name in ("severity", "task", "address", "expected_work_min", "crews_needed")
         if form.get(name, "").strip()
     }
-    if "needs_excavation" in form:
+    if form.get("needs_excavation"):
         body["needs_excavation"] = form["needs_excavation"] == "yes"
+    if form.get("resume_by"):
+        body["resume_by"] = read_local(form["resume_by"])
     return body
 
 

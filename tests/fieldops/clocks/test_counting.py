@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -131,7 +132,7 @@ def test_every_minute_belongs_to_exactly_one_holder(
     """The holders' minutes add up to the age, without those in which it was nobody's."""
     holder_at: dict[int, str] = {}
     with Session(engine) as session:
-        for minute, holder in turns:
+        for minute, holder in sorted(turns, key=itemgetter(0)):
             kind = "crew" if holder in {"A", "B"} else "department" if holder else "nobody"
             service.begin_turn(session, SUBJECT, at(minute), kind, holder, holder)
             holder_at[minute] = holder
