@@ -78,7 +78,7 @@ def worker() -> None:
 
 
 def prepare(settings: Settings, sample: Path | None) -> None:
-    """Make the people of the demo, and import the sample into a database without a network."""
+    """Import the sample where there is no network; for the demo, make people, crews and jobs."""
     from fieldops.cli import fieldops
     from fieldops.network import queries
 
@@ -90,6 +90,10 @@ def prepare(settings: Settings, sample: Path | None) -> None:
     sessions.kw["bind"].dispose()
     if sample and is_empty:
         fieldops.main(["import", str(sample)], standalone_mode=False)
+    if settings.is_demo:
+        # The day so far first: it places its crews at its own beginning.
+        fieldops.main(["simulate", "demo"], standalone_mode=False)
+        fieldops.main(["crews", "demo"], standalone_mode=False)
 
 
 def wait_for_database(settings: Settings) -> None:
