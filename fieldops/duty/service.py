@@ -16,7 +16,7 @@ from fieldops.events.service import append_event
 from fieldops.incidents import service as incidents
 from fieldops.incidents.service import Incident, IncidentDraft, find_pipe_key
 from fieldops.live_outages import service as live_outages
-from fieldops.receipts.service import is_pump_stop_confirmed
+from fieldops.receipts.service import Receipt, is_pump_stop_confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,15 @@ class CallList:
     def last_attempt(self, crew_id: str) -> Attempt | None:
         """Give the last attempt on a crew."""
         return next((each for each in self.attempts if each.crew_id == crew_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPump:
+    """A pump to be stopped for an outage; the control room has to be asked first."""
+
+    outage_id: str
+    pump_id: str
+    is_drill: bool
 
 
 def take_snapshot(session: Session, now: dt.datetime) -> dict[str, Any]:
@@ -254,6 +263,24 @@ def record_call(session: Session, draft: CallDraft, actor: Actor, now: dt.dateti
         body=body,
         occurred_at=called_at,
     )
+
+
+def list_waiting_pumps(
+    outages: Sequence[LiveOutage], receipts: Sequence[Receipt]
+) -> list[WaitingPump]:
+    """Give the pumps that outages are to stop, and that the control room has not confirmed."""
+    last = {}
+    for each in reversed(receipts):
+        if each.topic == "pump_stop":
+            last[each.outage_id, each.pump_id] = each.answer
+    return [
+        WaitingPump(live.id, valve.valve, live.outage.is_drill)
+        for live in outages
+        for valve in live.valves
+        if valve.device_table == "pump"
+        and valve.state == "to_close"
+        and last.get((live.id, valve.valve)) != "confirmed"
+    ]
 
 
 def begin_drill(session: Session, kind: str, pipe: str, actor: Actor, now: dt.datetime) -> Incident:

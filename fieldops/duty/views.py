@@ -53,19 +53,21 @@ def show_desk() -> ResponseReturnValue:
     with db.transaction() as session:
         open_incidents = incidents.list_open(session)
         outages = live_outages.list_open(session)
+        told = receipts.list_receipts(
+            session,
+            incident_ids=[each.id for each in open_incidents],
+            outage_ids=[each.id for each in outages],
+        )
         page = {
             "now": now,
+            "pumps": service.list_waiting_pumps(outages, told),
             "handovers": queries.fetch_handovers(session, 8),
             "calls": service.list_calls(session, now),
             "emergencies": emergencies.list_live(session),
             "last": emergencies.list_last(session, 8),
             "incidents": open_incidents,
             "outages": outages,
-            "receipts": receipts.list_receipts(
-                session,
-                incident_ids=[each.id for each in open_incidents],
-                outage_ids=[each.id for each in outages],
-            ),
+            "receipts": told,
             "phone_steps": service.list_phone_steps(session, now),
             "figures": emergency_queries.count_punctual(session, now - FIGURES_OVER),
         }

@@ -20,7 +20,8 @@ from fieldops.incidents.service import (
 )
 from fieldops.rosters.queries import insert_shifts
 from tests.fieldops.crews.making import HOUR, make_crew
-from tests.fieldops.outages.towns import street
+from tests.fieldops.live_outages.jobs import Job
+from tests.fieldops.outages.towns import Town, street
 from tests.people import bearer, make_person, sign_in, sign_in_as
 
 if TYPE_CHECKING:
@@ -154,3 +155,20 @@ def test_a_token_signs_no_handover(client: FlaskClient, session: Session) -> Non
     assert client.post("/duty/handovers", headers=headers).status_code == 403
     crew = bearer(session, "crew")
     assert client.get("/duty", headers=crew).status_code == 403
+
+
+def test_the_desk_asks_the_control_room_before_a_pump_stops(
+    client: FlaskClient, session: Session
+) -> None:
+    """The pump is listed until the control room has confirmed."""
+    town = Town().source("S1", "A").pipe("P1", "AB").pump("PU1", "BC").pipe("P2", "CD")
+    town.valve("V2", "P2", 80).pipe("P3", "DE").customer("C1", "P2", 30).plant(session)
+    job = Job(session, "P2")
+    desk = sign_in(client, session, "dispatcher")
+    told = {"party": "control_room", "topic": "pump_stop", "how": "phone", "told_to": "钱工"}
+    asked = {**told, "outage_id": job.id, "pump_id": "PU1"}
+    assert "须停泵 PU1" in client.get("/duty", headers=desk).text
+    post(client, desk, "/duty/receipts", **asked, answer="refused")
+    assert "须停泵 PU1" in client.get("/duty", headers=desk).text
+    post(client, desk, "/duty/receipts", **asked, answer="confirmed")
+    assert "须停泵 PU1" not in client.get("/duty", headers=desk).text

@@ -24,7 +24,8 @@ from fieldops.receipts.service import (
     is_pump_stop_confirmed,
     list_receipts,
 )
-from tests.fieldops.outages.towns import street
+from tests.fieldops.live_outages.jobs import Job
+from tests.fieldops.outages.towns import Town, street
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -105,6 +106,20 @@ def test_a_pump_stops_only_when_the_control_room_has_confirmed(
     confirm_stop(session, key, outage, "PU1")
     inform(session, ask(outage, "refused"), DESK, NOW + 2 * MINUTE)
     assert not is_pump_stop_confirmed(session, "PU1", outage)
+
+
+def test_a_crew_that_stops_a_pump_too_early_is_refused(session: Session) -> None:
+    """At the one door of outages, so a tablet is refused like a page."""
+    town = Town().source("S1", "A").pipe("P1", "AB").valve("V1", "P1", 50).pump("PU1", "BC")
+    town.pipe("P2", "CD").valve("V2", "P2", 80).pipe("P3", "DE").customer("C1", "P2", 30)
+    town.plant(session)
+    job = Job(session, "P2")
+    early = job.do("confirm_valve", 5, valve="PU1", result="closed_tight")
+    assert (early.status, early.params["pump"]) == ("illegal", "PU1")
+    assert job.states["PU1"] == ("pump", "to_close")
+    inform(session, ask(job.id, "confirmed"), DESK, NOW)
+    job.close_valve("PU1", 6)
+    assert job.states["PU1"] == ("pump", "closed_tight")
 
 
 def test_the_fire_service_is_off_the_list_when_it_was_told(session: Session, incident: str) -> None:
