@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fieldops.crews.service import Crew
     from fieldops.dispatch.service import Suggestion
     from fieldops.incidents.service import Incident
-    from fieldops.order_book.queries import WorkOrder
+    from fieldops.work_orders.queries import WorkOrder
 
 WORDS = {
     "just-now": _l("just now"),
@@ -283,6 +283,10 @@ WORDS = {
     "role.stuck": _l("cannot be used"),
     "role.pump": _l("stop the pump"),
     "role.source": _l("shut the source"),
+    "because.will-not-close": _l("Valve %(valve)s will not close."),
+    "because.not-found": _l("Valve %(valve)s was not found."),
+    "because.passing": _l("Valve %(valve)s is closed but passing."),
+    "because.closed-after-all": _l("Valve %(valve)s is closed after all."),
     "wants.text": _l("text"),
 }
 IDS = {"order": "W-12", "crew": "C-3", "outage": "O-3", "incident": "I-3", "any": "W-12"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PIPE = "P160"
 """Two valves close it, for 172 properties; without V131 it takes four, for 393."""
 SLOWEST_S = 1.0
+BUSY_S = 5.0
+"""Where other work shares the processors with two browsers that draw their maps in software."""
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,7 @@ def story(site: Site, open_map: Callable[..., MapPage]) -> Story:
     with site.sessions() as session:
         agent = bearer(session, Role.SERVICE_AGENT)
     one = open_map("/dispatch", language="zh_CN", size=(1440, 900))
-    other = open_map("/dispatch", language="zh_CN", size=(1440, 900))
+    other = open_map("/dispatch", language="zh_CN", size=(1100, 640))
     for console in (one, other):
         console.page.wait_for_selector("#queue-frame[data-board-state=empty]")
         console.page.wait_for_selector("#live[data-live=live]")
@@ -185,4 +188,5 @@ def test_from_the_first_call_to_water_back(story: Story) -> None:
     story.one.picture("story-6-over")
 
     print(story.waits_s)  # noqa: T201
-    assert max(story.waits_s.values()) < SLOWEST_S, story.waits_s
+    is_busy = os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
+    assert max(story.waits_s.values()) < (BUSY_S if is_busy else SLOWEST_S), story.waits_s

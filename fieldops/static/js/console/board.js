@@ -191,19 +191,52 @@ export function makeBoard({ changed, failed }) {
   return { read, hear, restart, current: () => board };
 }
 
+/** What is not told by the event itself is not known until the next reading. */
+const NEW_INCIDENT = {
+  kind: "other", status: "open", is_planned: false, is_drill: false, lon: null, lat: null, address: null, pipe: null, at_m: null,
+  danger: false, score: 0, score_parts: [], properties_out: null, people_out: null, critical_out: null, hydrants_dry: null,
+  reports: 0, version: 0,
+};
+const NEW_ORDER = {
+  incident: null, outage: null, kind: "routine", severity: /** @type {Severity} */ ("routine"), state: "new", is_on_hold: false, hold_reason: null,
+  resume_by: null, crew: null, second_crew: null, crews_needed: 1, skills: [], lon: null, lat: null, address: null, pipe: null,
+  customers_out: null, critical_out: null, release_at: null, due_at: null, arrive_due_at: null, after_order: null, assigned_at: null,
+  is_pinned: false, pin_reason: null, is_drill: false, version: 0,
+};
+
+/**
+ * @param {Record<string, any>} body
+ * @param {string[]} names
+ * @returns {Record<string, any>}
+ */
+const pick = (body, names) => Object.fromEntries(names.filter((name) => body[name] !== undefined).map((name) => [name, body[name]]));
+
 /**
  * What an event itself says is shown at once; the rest comes with the next reading.
  * @param {Board} board
  * @param {Happening} happening
  * @returns {boolean} whether something is to be seen of it
  */
-export function patch(board, { kind, body }) {
+export function patch(board, { kind, body, at }) {
   const [subject] = kind.split(".");
+  if (kind === "incident.opened" && !board.incidents.some(({ id }) => id === body.id)) {
+    board.incidents.push({ ...NEW_INCIDENT, ...pick(body, Object.keys(NEW_INCIDENT)), id: body.id, opened_at: at });
+    return true;
+  }
+  if (kind === "work_order.opened" && !board.orders.some(({ id }) => id === body.id)) {
+    board.orders.push({ ...NEW_ORDER, ...pick(body, Object.keys(NEW_ORDER)), id: body.id, opened_at: at });
+    return true;
+  }
   if (kind === "crew.moved") {
     return mend(board.crews, body, ["lon", "lat"], { position_at: body.at ?? body.position_at, is_position_stale: false });
   }
+  if (kind === "outage.opened" && !board.outages.some(({ id }) => id === body.id)) {
+    board.outages.push(/** @type {Outage} */ ({ ...body, opened_at: at }));
+    return true;
+  }
+  if (subject === "outage") return mend(board.outages, body, ["status", "connections", "customers_out", "properties_out", "critical_out", "restored", "plan_version", "version"]);
   if (subject === "work_order") return mend(board.orders, body, ["state", "crew", "version", "is_on_hold"]);
-  if (subject === "incident") return mend(board.incidents, body, ["score", "properties_out", "version"]);
+  if (subject === "incident") return mend(board.incidents, body, ["score", "properties_out", "critical_out", "hydrants_dry", "version"]);
   return false;
 }
 
@@ -216,7 +249,6 @@ export function patch(board, { kind, body }) {
 function mend(things, body, names, more = {}) {
   const thing = things.find(({ id }) => id === body.id);
   if (!thing) return false;
-  const told = names.filter((name) => body[name] !== undefined).map((name) => [name, body[name]]);
-  Object.assign(thing, Object.fromEntries(told), more);
+  Object.assign(thing, pick(body, names), more);
   return true;
 }

@@ -36,8 +36,6 @@ import { linkTo } from "./order_view.js";
  * @property {string} because - in the person's language
  * @property {{connections: number, properties: number}} customers - whom it leaves without water
  * @property {Difference | null} difference
- * @property {string} made_at
- * @property {string} made_by
  */
 
 /** @typedef {{id: string, label: string, valves: string[], properties: number, connections: number}} Part */
@@ -70,7 +68,7 @@ import { linkTo } from "./order_view.js";
  * @property {PlanVersion | null} proposed
  * @property {PlanValve[]} valves
  * @property {Part[]} parts
- * @property {OutageKeys} keys
+ * @property {OutageKeys} [keys] - of what is over nothing is recoloured
  */
 
 /** @typedef {Keys & {parts_restored?: number[], customers_restored?: number[]}} OutageKeys */

@@ -216,8 +216,9 @@ function run({ name, args, rest }) {
   } else if (name === "close" && incident) desk.closeIncident(incident);
   else if (order) { queue.select({ kind: "order", id: order.id }); open({ kind: "order", id: order.id }); }
   else if (incident) { queue.select({ kind: "incident", id: incident.id }); open({ kind: "incident", id: incident.id }); }
-  else if (outage) open({ kind: "outage", id: outage.id });
   else if (crew) open({ kind: "crew", id: crew.id });
+  // An outage that is new or over is not on the board, and can be read all the same.
+  else if (outage || /^O-\d+$/.test(first)) open({ kind: "outage", id: first });
   else refuse(say("nothing-found", { text: first }));
 }
 
@@ -303,7 +304,10 @@ board.read().then(() => follow(board.current()?.position ?? 0, {
     status.happened(happening.at);
     const { kind, body } = happening;
     // An outage's own plan need not wait for the board.
-    if (kind.startsWith("outage.") && kind !== "outage.opened" && isMapReady) picture.read(body.id, body.version);
+    if (kind.startsWith("outage.") && isMapReady) {
+      picture.hear(happening);
+      picture.read(body.id, body.version);
+    }
     board.hear(happening);
   },
   lost: status.lost,

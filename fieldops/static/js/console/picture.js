@@ -3,6 +3,7 @@ import { ask, Problem } from "../map/api.js";
 import { listSigns, showSigns } from "../map/marks.js";
 import { paintAll } from "../map/paint.js";
 import { askPlaces } from "../map/places.js";
+import { knows, say } from "../map/words.js";
 
 /** @typedef {import("../../vendor/maplibre-gl.mjs").Map} Map */
 /** @typedef {import("../map/marks.js").Sign} Sign */
@@ -13,6 +14,19 @@ import { askPlaces } from "../map/places.js";
 /** @typedef {import("./outage_view.js").PlanValve} PlanValve */
 
 const MOST_NAMED = 60;
+
+/**
+ * A proposed plan, as an event tells it.
+ * @param {Record<string, any>} body
+ * @returns {import("./outage_view.js").PlanVersion}
+ */
+function planOf({ plan, plan_status, because, difference, properties_out, connections }) {
+  const reason = `because.${because?.code}`;
+  return {
+    number: plan, status: plan_status, difference, because: knows(reason) ? say(reason, { valve: because.valve ?? "" }) : "",
+    customers: { properties: properties_out, connections },
+  };
+}
 
 /** @type {Record<string, (valve: PlanValve) => string>} */
 const IMAGES = {
@@ -104,7 +118,7 @@ export function makePicture(map, { known, lost }) {
 
   function paint() {
     const live = [...details.values()].filter(({ id }) => open.has(id));
-    paintAll(map, [...live.map(({ keys }) => keys), ...(plan ? [plan.answer.keys] : [])], chosen);
+    paintAll(map, [...live.flatMap(({ keys }) => keys ?? []), ...(plan ? [plan.answer.keys] : [])], chosen);
     const signs = live.flatMap(({ valves }) => valves.filter(({ role }) => role !== "optional" && role !== "refeed")
       .map((valve) => /** @type {Sign} */ (["valve", valve.valve, (IMAGES[valve.state] ?? IMAGES.to_close)(valve), 500 - (valve.number ?? 99)])));
     const asked = plan ? signsOf(plan) : [];
@@ -114,9 +128,28 @@ export function makePicture(map, { known, lost }) {
     showSigns(map, [...signs.filter(([kind, id]) => !named.has(`${kind} ${id}`)), ...asked], all, burst);
   }
 
+  /**
+   * Show at once what an event of an outage says; the rest follows with the next reading.
+   * @param {import("./board.js").Happening} happening
+   */
+  function hear({ kind, body }) {
+    const detail = details.get(body.id);
+    if (!detail || body.version < detail.version) return;
+    for (const name of /** @type {const} */ (["status", "connections", "customers_out", "properties_out", "restored", "stages"])) {
+      if (body[name] !== undefined) Object.assign(detail, { [name]: body[name] });
+    }
+    const valve = body.result && detail.valves.find((one) => one.valve === body.valve);
+    if (valve) valve.state = body.result;
+    if (kind === "outage.replanned" || kind === "outage.plan_proposed") detail.proposed = planOf(body);
+    if (kind === "outage.plan_approved") detail.proposed = null;
+    if (valve) paint();
+    known(detail);
+  }
+
   return {
     follow,
     read,
+    hear,
     detail: (/** @type {string} */ id) => details.get(id) ?? null,
     place: (/** @type {string} */ name) => places.get(name) ?? plan?.places.get(name) ?? null,
     /** @param {Plan | null} now @param {number | null} part */
