@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from statistics import mean, quantiles
 from typing import TYPE_CHECKING
 
+from fieldops.candidates.queries import fetch_events_since
 from fieldops.clocks.service import escalate
 from fieldops.crews.service import Position, list_crews, record_place
 from fieldops.dispatch.service import Sending, answer_by_phone, send, suggest, sweep_offers
@@ -45,6 +46,7 @@ DESK_MIN = 1.0
 """A dispatcher looks up so often."""
 ESCALATE_MIN = 5.0
 HEAR_MIN = 0.1
+MANY_EVENTS = 1000
 READ_MIN = 0.5
 """So long a dispatcher reads the reasons before sending somebody."""
 DEMO_HOURS = 2.0
@@ -92,12 +94,14 @@ class Player:
     _deeds: list[tuple[dt.datetime, int, Deed]] = field(default_factory=list)
     _number: itertools.count[int] = field(default_factory=itertools.count)
     _due: dict[str, dt.datetime] = field(default_factory=dict)
+    _seen: int = 0
+    _looked_at: dt.datetime = field(init=False)
     _heard: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Begin at the beginning."""
         self.play = Play(seed=self.wish.seed, is_drill=self.is_drill)
-        self.now = self.wish.start
+        self.now = self._looked_at = self.wish.start
 
     @property
     def end(self) -> dt.datetime:
@@ -229,6 +233,8 @@ class Player:
         if self.pause_at is not None and now >= self.pause_at:
             return
         sweep_offers(session, now)
+        if not self._is_news(session, now):
+            return
         self._phone(session, now)
         for outage in live_outages.list_open(session):
             if outage.proposed is not None:
@@ -238,6 +244,17 @@ class Player:
                 )
                 live_outages.apply_operation(session, wish, DESK, now)
         self.later(READ_MIN, self._send_all)
+
+    def _is_news(self, session: Session, now: dt.datetime) -> bool:
+        """Tell whether anything but places of crews was told of since the last look."""
+        happened = fetch_events_since(session, self._seen, MANY_EVENTS)
+        if happened:
+            self._seen = happened[-1][0]
+        is_long_ago = now - self._looked_at >= dt.timedelta(minutes=ESCALATE_MIN)
+        if not is_long_ago and all(kind.startswith("crew.") for _, kind, _ in happened):
+            return False
+        self._looked_at = now
+        return True
 
     def _phone(self, session: Session, now: dt.datetime) -> None:
         for offer in list_offers(session):
