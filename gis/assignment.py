@@ -1,4 +1,12 @@
-"""Which crew goes to which job: weighted waiting first, travel second, pins and skills always."""
+"""
+Which crew goes to which job: weighted waiting first, travel second, pins and skills always.
+
+What decides is one cost, in customer-seconds: for each job its weight times the
+time until a crew is there, more for every second past its limit, a charge for
+taking a crew off its way, and what the crew's absence costs those who call
+meanwhile. Each crew has a queue; the jobs that come next are matched with the
+crews so that no other matching costs less (`gis.queues`).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +15,10 @@ from enum import IntFlag
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from gis.job_weights import Severity, job_weight
+from gis.job_weights import DANGER_WEIGHT, Severity, job_weight, late_weight
+from gis.queues import Legs, Queues, matching_costs, plan
+from gis.reserves import Calls, absence_costs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Board",
+    "Calls",
     "Candidate",
     "Decision",
     "Hindrance",
@@ -25,12 +35,16 @@ __all__ = [
     "decide",
     "explain",
     "job_weight",
+    "late_weight",
 ]
 
 NONE = -1
 """No job."""
-POSTPONED_S = 48 * 3600.0
-"""What leaving a job to nobody counts as, in seconds of its waiting; sending anybody is better."""
+DAY_S = 86400.0
+EARLY_S = 300.0
+"""No crew sets out to wait longer than this on the site, for a permit or for another crew."""
+WITNESSES = 16
+"""So many crews' ways tell how far jobs are apart where `between_s` is not given."""
 
 
 class Hindrance(IntFlag):
@@ -84,8 +98,14 @@ class Board:
         The job that a dispatcher has pinned the crew to, -1 for none. Shape (crews,).
     between_s
         From job to job, for queues; where None, guessed from `travel_s`. Shape (jobs, jobs).
+    late
+        What each second past the limit costs besides, from `late_weight`; where None,
+        the weight once more. Shape (jobs,).
+    calls
+        What may be reported next, so that no crew is spent lightly; None to leave it out.
     diversion_s
-        Gain, in seconds of a job's waiting, below which no crew under way is diverted.
+        Gain, in seconds of waiting of both jobs, below which no crew is diverted from one
+        to the other.
     """
 
     travel_s: Numbers
@@ -100,7 +120,9 @@ class Board:
     free_in_s: Numbers
     pinned: Rows
     between_s: Numbers | None = None
-    diversion_s: float = 600.0
+    late: Numbers | None = None
+    calls: Calls | None = None
+    diversion_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -115,7 +137,7 @@ class Decision:
     queues
         For each crew the jobs expected after that, in order.
     total
-        The weighted waiting of the immediate assignment, in customer-seconds.
+        The cost of everything planned, in customer-seconds.
     """
 
     crew_job: Rows
@@ -126,28 +148,31 @@ class Decision:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """
-    A crew considered for a job, and what sending it costs.
+    A crew considered for a job, and what sending it next costs.
 
     Attributes
     ----------
     crew
         Row of the crew.
     travel_s, arrive_s
-        Its way, and when it would be there; inf for never.
+        Its way, and when it could begin; inf for never.
     weight
         Of the job.
     hindrance
-        Why it cannot go, if so.
+        Why it cannot go now, if so.
     slack_s
         From its arrival to the limit; below 0 too late.
     diversion_s
         What is charged for taking it off its present job.
+    waiting, lateness, diversion, absence, behind
+        The parts of the cost, in customer-seconds: until it is there, past the limit, for
+        the diversion, for those who call meanwhile, and for the jobs that it would do later.
     cost
-        In customer-seconds, as compared by `decide`; inf where it cannot go.
+        Their sum, as compared by `decide`; inf where it cannot go.
     rank
         1 for the cheapest; crews that cannot go follow by travel.
     is_chosen
-        Whether the decision sends it.
+        Whether the decision sends it now.
     """
 
     crew: int
@@ -157,6 +182,11 @@ class Candidate:
     hindrance: Hindrance
     slack_s: float
     diversion_s: float
+    waiting: float
+    lateness: float
+    diversion: float
+    absence: float
+    behind: float
     cost: float
     rank: int
     is_chosen: bool
@@ -171,30 +201,37 @@ def decide(board: Board) -> Decision:
     board
         Crews and open jobs.
 
+    Returns
+    -------
+    Decision
+        A job gets all the crews it needs or, where there are too few that are fit, none but
+        those pinned to it. A crew whose next job it would reach too early stays where it is.
+
     Notes
     -----
-    Rectangular assignment by shortest augmenting paths (Crouse, IEEE
-    Trans. Aerosp. Electron. Syst. 52, 2016), as scipy has it.
+    Assignment on weighted times with look-ahead, after every event anew
+    (Bertsimas and van Ryzin, Operations Research 39, 1991; matching as
+    Crouse, IEEE Trans. Aerosp. Electron. Syst. 52, 2016).
     """
-    crews, jobs = board.travel_s.shape
-    cost = np.where(np.isfinite(_costs(board)), _costs(board), np.inf)
-    place = np.repeat(np.arange(jobs), board.crews_needed)
-    nobody = np.where(np.eye(place.size, dtype=np.bool_), board.weight[place] * POSTPONED_S, 1e300)
-    crew_job = np.full(crews, NONE, dtype=np.int32)
-    if place.size == 0:
-        return Decision(crew_job=crew_job, queues=[[] for _ in range(crews)], total=0.0)
-    matrix = np.hstack([np.minimum(cost[:, place].T, 1e300), nobody])
-    row, column = linear_sum_assignment(matrix)
-    total = float(matrix[row, column].sum())
-    queues: list[list[int]] = [[] for _ in range(crews)]
-    for at, crew in zip(row.tolist(), column.tolist(), strict=True):
-        if crew >= crews or not np.isfinite(cost[crew, place[at]]):
-            continue
-        if board.free_in_s[crew] > 0:
-            queues[crew].append(int(place[at]))
-        else:
-            crew_job[crew] = place[at]
-    return Decision(crew_job=crew_job, queues=queues, total=total)
+    places = _Places.of(board)
+    if places.job.size == 0:
+        crews = board.free_in_s.size
+        return Decision(
+            crew_job=np.full(crews, NONE, dtype=np.int32),
+            queues=[[] for _ in range(crews)],
+            total=0.0,
+        )
+    legs, queues = places.legs, places.queues()
+    total = plan(legs, queues)
+    together_s = _together_s(board, legs, queues)
+    if (together_s > legs.release_s).any():
+        changed = np.zeros(board.free_in_s.size, dtype=np.bool_)
+        for crew in range(changed.size):
+            place = queues.place[crew, : queues.size[crew]]
+            changed[crew] = (together_s > legs.release_s)[place].any()
+        legs = legs._replace(release_s=together_s)
+        total = plan(legs, queues, changed)
+    return _decision(board, legs, queues, total)
 
 
 def explain(board: Board, decision: Decision, job: int) -> list[Candidate]:
@@ -208,26 +245,164 @@ def explain(board: Board, decision: Decision, job: int) -> list[Candidate]:
     job
         Row of the job.
     """
-    arrive = _arrive_s(board)[:, job]
-    cost = _costs(board)[:, job]
-    charged = _diversion_s(board)[:, job]
+    arrive_s = _arrive_s(board)[:, job]
+    charged_s = _diversion_s(board)[:, job]
+    comes = np.isfinite(arrive_s)
+    slack_s = np.where(comes, board.due_s[job] - np.where(comes, arrive_s, 0.0), -np.inf)
+    late = _late(board)[job] * np.maximum(-slack_s, 0.0)
+    diversion = _diversions(board)[:, job]
+    absence = _absence(board)[:, job]
+    waiting = board.weight[job] * arrive_s
+    alone = waiting + late + diversion + absence
+    kept = _kept(board)
+    can_go = _is_possible(board)[:, job] & ((kept == NONE) | (kept == job)) & comes
+    cost = np.where(can_go, _added(board, decision, job, alone), np.inf)
     hindrances = _hindrances(board, job)
     order = np.lexsort([board.travel_s[:, job], cost])
     return [
         Candidate(
             crew=crew,
             travel_s=float(board.travel_s[crew, job]),
-            arrive_s=float(arrive[crew]),
+            arrive_s=float(arrive_s[crew]),
             weight=float(board.weight[job]),
             hindrance=hindrances[crew],
-            slack_s=float(board.due_s[job] - arrive[crew]),
-            diversion_s=float(charged[crew]),
+            slack_s=float(slack_s[crew]),
+            diversion_s=float(charged_s[crew]),
+            waiting=float(waiting[crew]),
+            lateness=float(late[crew]),
+            diversion=float(diversion[crew]),
+            absence=float(absence[crew]),
+            behind=float(cost[crew] - alone[crew]) if np.isfinite(cost[crew]) else 0.0,
             cost=float(cost[crew]),
             rank=rank,
             is_chosen=bool(decision.crew_job[crew] == job),
         )
         for rank, crew in enumerate(order.tolist(), start=1)
     ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """
+    One place for each crew that a job needs.
+
+    Attributes
+    ----------
+    job
+        Of each place. Shape (places,).
+    legs
+        What queues of them cost.
+    starts
+        The place that each crew has before anything is planned, -1 for none. Shape (crews,).
+    """
+
+    job: NDArray[np.int64]
+    legs: Legs
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, board: Board) -> _Places:
+        """Give each job its places; a job for which too few crews are fit has only pinned ones."""
+        jobs = board.weight.size
+        is_possible, kept = _is_possible(board), _kept(board)
+        pinned = np.bincount(kept[kept != NONE], minlength=jobs)
+        asked = np.maximum(board.crews_needed.astype(np.int64), pinned)
+        count = np.where(is_possible.sum(axis=0) >= asked, asked, pinned)
+        job = np.repeat(np.arange(jobs), count)
+        first_place = np.concatenate([[0], np.cumsum(count)[:-1]]) if jobs else count
+        is_bound = np.zeros(job.size, dtype=np.bool_)
+        starts = np.full(board.free_in_s.size, NONE, dtype=np.int64)
+        used = np.zeros(jobs, dtype=np.int64)
+        for crew in np.argsort(kept == NONE, kind="stable").tolist():
+            at = int(kept[crew]) if kept[crew] != NONE else int(board.current[crew])
+            if at == NONE or used[at] == count[at] or not is_possible[crew, at]:
+                continue
+            starts[crew] = first_place[at] + used[at]
+            is_bound[starts[crew]] = kept[crew] != NONE
+            used[at] += 1
+        return cls(job, _legs(board, job, is_bound, is_possible), starts)
+
+    def place_of(self, job: int) -> int:
+        """Give the first place of a job that has any."""
+        return int(np.searchsorted(self.job, job))
+
+    def queues(self) -> Queues:
+        """Give the queues from which planning begins."""
+        place = np.zeros((self.starts.size, self.job.size), dtype=np.int64)
+        size = (self.starts != NONE).astype(np.int64)
+        place[:, 0] = np.maximum(self.starts, 0)
+        return Queues(place, size)
+
+
+def _legs(board: Board, job: NDArray[np.int64], is_bound: Flags, is_possible: Flags) -> Legs:
+    share = 1.0 / np.maximum(np.bincount(job, minlength=board.weight.size), 1)[job]
+    charge = _diversions(board) + _absence(board)
+    return Legs(
+        free_s=board.free_in_s.astype(np.float64),
+        # A pin holds where no street leads; the planning goes on as if it took a day.
+        first_s=np.where(np.isfinite(board.travel_s), board.travel_s, DAY_S)[:, job],
+        between_s=np.ascontiguousarray(_between_s(board)[np.ix_(job, job)]),
+        work_s=board.work_s[job].astype(np.float64),
+        release_s=board.release_s[job].astype(np.float64),
+        due_s=board.due_s[job].astype(np.float64),
+        weight=board.weight[job] * share,
+        late=_late(board)[job] * share,
+        charge=charge[:, job] * share,
+        job=job,
+        is_fit=is_possible[:, job],
+        is_bound=is_bound,
+    )
+
+
+def _decision(board: Board, legs: Legs, queues: Queues, total: float) -> Decision:
+    crews = board.free_in_s.size
+    crew_job = np.full(crews, NONE, dtype=np.int32)
+    after: list[list[int]] = []
+    for crew in range(crews):
+        place = queues.place[crew, : queues.size[crew]]
+        jobs = legs.job[place].tolist()
+        if jobs and board.free_in_s[crew] <= 0:
+            is_going = board.current[crew] == jobs[0] or legs.is_bound[place[0]]
+            early_s = legs.release_s[place[0]] - legs.first_s[crew, place[0]]
+            if is_going or early_s <= EARLY_S:
+                crew_job[crew] = jobs.pop(0)
+        after.append(jobs)
+    return Decision(crew_job=crew_job, queues=after, total=total)
+
+
+def _together_s(board: Board, legs: Legs, queues: Queues) -> Numbers:
+    """Give when work on each place can begin: with the last crew, but danger waits for none."""
+    begins_s = np.full(legs.weight.size, -np.inf)
+    for crew in range(queues.size.size):
+        clock, last = float(legs.free_s[crew]), NONE
+        for place in queues.place[crew, : queues.size[crew]].tolist():
+            way_s = legs.first_s[crew, place] if last == NONE else legs.between_s[last, place]
+            clock = max(clock + float(way_s), float(legs.release_s[place]))
+            begins_s[place] = clock
+            clock, last = clock + float(legs.work_s[place]), place
+    last_s = np.full(board.weight.size, -np.inf)
+    np.maximum.at(last_s, legs.job, begins_s)
+    is_shared = (np.bincount(legs.job, minlength=last_s.size) > 1) & (board.weight < DANGER_WEIGHT)
+    return np.maximum(legs.release_s, np.where(is_shared, last_s, -np.inf)[legs.job])
+
+
+def _added(board: Board, decision: Decision, job: int, alone: Numbers) -> Numbers:
+    """Give what a job adds to each crew's cost when it comes first, the rest of the queue after."""
+    places = _Places.of(board)
+    of_job = np.flatnonzero(places.job == job)
+    if of_job.size == 0:
+        return alone
+    queues = places.queues()
+    for crew, after in enumerate(decision.queues):
+        now = int(decision.crew_job[crew])
+        behind = [places.place_of(other) for other in after if other != job]
+        first = [of_job[0]] if now in (NONE, job) else [places.place_of(now)]
+        line = [*first, *behind]
+        queues.place[crew, : len(line)] = line
+        queues.size[crew] = len(line)
+    costs = matching_costs(places.legs, queues, of_job[:1])
+    # A shared job's place has its share of the cost.
+    return (costs[:, 0] - costs[:, 1]) * of_job.size
 
 
 def _arrive_s(board: Board) -> Numbers:
@@ -237,22 +412,54 @@ def _arrive_s(board: Board) -> Numbers:
 
 
 def _diversion_s(board: Board) -> Numbers:
-    """Give what is charged for taking a crew off its present job, or a job from its crew."""
+    """Give what is charged for taking a crew off its present job."""
     job = np.arange(board.weight.size)
     is_other = (board.current != NONE)[:, None] & (board.current[:, None] != job)
     return np.where(is_other, board.diversion_s, 0.0)
 
 
-def _costs(board: Board) -> Numbers:
-    """Give what sending each crew to each job costs; inf where it cannot go."""
-    job = np.arange(board.weight.size)
+def _diversions(board: Board) -> Numbers:
+    """Give the same in customer-seconds: those of the new job, and of the one that was promised."""
+    weight = np.append(board.weight, 0.0)
+    both: Numbers = board.weight + weight[board.current][:, None]
+    return _diversion_s(board) * both
+
+
+def _late(board: Board) -> Numbers:
+    return board.weight if board.late is None else board.late
+
+
+def _absence(board: Board) -> Numbers:
+    """Give what a crew's absence costs those who call meanwhile."""
+    if board.calls is None:
+        return np.zeros(board.travel_s.shape)
+    way_s = np.where(np.isfinite(board.travel_s), board.travel_s, 0.0)
+    return absence_costs(board.calls, board.free_in_s, way_s + board.work_s)
+
+
+def _between_s(board: Board) -> Numbers:
+    """Give the ways from job to job; where unknown, the most by which any crew's ways differ."""
+    if board.between_s is not None:
+        return board.between_s.astype(np.float64)
+    ways = np.where(np.isfinite(board.travel_s), board.travel_s, 0.0)[:WITNESSES]
+    found = np.zeros((board.weight.size, board.weight.size))
+    for way in ways:
+        np.maximum(found, np.abs(way[:, None] - way[None, :]), out=found)
+    return found
+
+
+def _kept(board: Board) -> Rows:
+    """Give the job that each crew is pinned or bound to; -1 for none."""
     is_bound = (board.current != NONE) & ~board.is_divertible
-    only = np.where(board.pinned != NONE, board.pinned, np.where(is_bound, board.current, NONE))
-    cost = board.weight * (_arrive_s(board) + _diversion_s(board))
-    cost = np.where(board.is_fit | (only[:, None] == job), cost, np.inf)
-    cost = np.where((only[:, None] != NONE) & (only[:, None] != job), np.inf, cost)
-    # What is bound or pinned stays so, before anything else is weighed.
-    return np.where(only[:, None] == job, np.minimum(cost, 0.0) - 1e15, cost)
+    return np.where(board.pinned != NONE, board.pinned, np.where(is_bound, board.current, NONE))
+
+
+def _is_possible(board: Board) -> Flags:
+    """Tell which crew may be sent to which job; a pin stands whatever speaks against it."""
+    job = np.arange(board.weight.size)
+    kept = _kept(board)[:, None]
+    is_possible: Flags = (board.is_fit & np.isfinite(board.travel_s)) | (kept == job)
+    return is_possible
 
 
 def _hindrances(board: Board, job: int) -> list[Hindrance]:
