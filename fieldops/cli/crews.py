@@ -184,17 +184,19 @@ def _plan_days(session: Session, crew_ids: list[str], now: dt.datetime) -> None:
         others = [each for each in crew_ids if (each in at_night) == (crew in at_night)]
         hours = {"shift": 20 if crew in at_night else 8, "on_call": 8 if crew in at_night else 20}
         for kind, hour in hours.items():
-            for turn in range(-1, DAYS):
-                start = (midnight + turn * day).replace(hour=hour)
-                if (crew, kind, start.astimezone(dt.UTC)) in planned:
-                    continue
-                draft = ShiftDraft(
-                    kind=kind,
-                    starts_at=start,
-                    ends_at=start + dt.timedelta(hours=12),
-                    rank=others.index(crew) + 1 if kind == "on_call" else None,
-                )
-                plan_shifts(session, crew, draft, SYSTEM, now)
+            starts = [(midnight + turn * day).replace(hour=hour) for turn in range(-1, DAYS)]
+            missing = [at for at in starts if (crew, kind, at.astimezone(dt.UTC)) not in planned]
+            if not missing:
+                continue
+            # What is missing is always the end of the plan: a later run plans on.
+            draft = ShiftDraft(
+                kind=kind,
+                starts_at=missing[0],
+                ends_at=missing[0] + dt.timedelta(hours=12),
+                rank=others.index(crew) + 1 if kind == "on_call" else None,
+                days=(starts[-1] - missing[0]).days + 1,
+            )
+            plan_shifts(session, crew, draft, SYSTEM, now)
 
 
 def _stand_at_depots(session: Session, crew_ids: set[str], now: dt.datetime) -> None:

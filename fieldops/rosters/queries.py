@@ -149,25 +149,26 @@ def fetch_clash(
     crew_key: int,
     kind: str,
     rank: int | None,
-    span: tuple[dt.datetime, dt.datetime],
-) -> str | None:
-    """Name the crew whose time a new one would double: its own, or another's rank on call."""
-    same = Shift.crew_key == crew_key
-    if rank is not None:
-        same |= Shift.rank == rank
-    query = (
-        select(CrewRow.name)
-        .join(Shift, Shift.crew_key == CrewRow.key)
-        .where(
-            Shift.kind == kind,
-            Shift.starts_at < span[1],
-            Shift.ends_at > span[0],
-            same,
-        )
-        .order_by((Shift.crew_key == crew_key).desc())
-        .limit(1)
-    )
-    return session.execute(query).scalars().one_or_none()
+    spans: Sequence[tuple[dt.datetime, dt.datetime]],
+) -> tuple[str, dt.datetime] | None:
+    """Name the crew whose time new ones would double, and when: its own, or another's rank."""
+    query = text("""
+        SELECT c.name, n.starts_at
+        FROM unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
+            AS n (starts_at, ends_at)
+        JOIN shift s ON s.kind = :kind AND s.starts_at < n.ends_at AND s.ends_at > n.starts_at
+            AND (s.crew_key = :crew OR s.rank = CAST(:rank AS integer))
+        JOIN crew c ON c.key = s.crew_key
+        ORDER BY n.starts_at, s.crew_key <> :crew LIMIT 1""")
+    values = {
+        "starts": [span[0] for span in spans],
+        "ends": [span[1] for span in spans],
+        "kind": kind,
+        "crew": crew_key,
+        "rank": rank,
+    }
+    row = session.execute(query, values).one_or_none()
+    return None if row is None else (row.name, row.starts_at)
 
 
 def delete_shift(session: Session, crew_key: int, shift_key: int) -> str | None:

@@ -245,27 +245,19 @@ def plan_shifts(
         raise FieldopsError("A shift is planned for 1 to %(most)s days.", most=LONGEST_PLAN_DAYS)
     if (draft.kind == "on_call") != (draft.rank is not None):
         raise FieldopsError("A crew on call has a rank, and only a crew on call.")
-    rows = []
-    for day in range(draft.days):
-        later = dt.timedelta(days=day)
-        span = draft.starts_at + later, draft.ends_at + later
-        clash = queries.fetch_clash(session, crew.key, draft.kind, draft.rank, span)
-        if clash is not None:
-            raise ConflictError(
-                "The crew %(crew)s is planned for that time already (%(start)s).",
-                crew=clash,
-                start=span[0].isoformat(timespec="minutes"),
-            )
-        rows.append(
-            {
-                "crew_key": crew.key,
-                "kind": draft.kind,
-                "rank": draft.rank,
-                "starts_at": span[0],
-                "ends_at": span[1],
-            }
+    days = [dt.timedelta(days=day) for day in range(draft.days)]
+    spans = [(draft.starts_at + later, draft.ends_at + later) for later in days]
+    clash = queries.fetch_clash(session, crew.key, draft.kind, draft.rank, spans)
+    if clash is not None:
+        raise ConflictError(
+            "The crew %(crew)s is planned for that time already (%(start)s).",
+            crew=clash[0],
+            start=clash[1].isoformat(timespec="minutes"),
         )
-    queries.insert_shifts(session, rows)
+    same = {"crew_key": crew.key, "kind": draft.kind, "rank": draft.rank}
+    queries.insert_shifts(
+        session, [{**same, "starts_at": start, "ends_at": end} for start, end in spans]
+    )
     _bump(session, crew, actor, now, change="shift_planned", kind=draft.kind)
 
 
