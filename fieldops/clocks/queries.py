@@ -409,41 +409,6 @@ def fetch_turns(session: Session, subject: Subject, now: dt.datetime) -> list[Tu
     return [Turn(**row) for row in rows.mappings()]
 
 
-@dataclass(frozen=True, slots=True)
-class HolderSum:
-    """How long a holder had things of a kind, in all, and how many."""
-
-    holder_kind: str
-    holder_id: str
-    holder_name: str
-    things: int
-    minutes: float
-
-
-def fetch_holder_sums(
-    session: Session, subject_kind: str, since: dt.datetime, until: dt.datetime
-) -> list[HolderSum]:
-    """Sum the turns of each holder that lie in a span."""
-    rows = session.execute(
-        text(
-            """
-            WITH turns AS (
-                SELECT subject_key, holder_kind, holder_id, holder_name, started_at,
-                    coalesce(lead(started_at) OVER later, :until) AS ended_at
-                FROM holder_turn WHERE subject_kind = :kind AND started_at < :until
-                WINDOW later AS (PARTITION BY subject_key ORDER BY started_at)
-            )
-            SELECT holder_kind, holder_id, max(holder_name), count(DISTINCT subject_key),
-                sum(extract(epoch FROM ended_at - greatest(started_at, :since)))::float / 60
-            FROM turns WHERE holder_kind <> 'nobody' AND ended_at > :since
-            GROUP BY holder_kind, holder_id ORDER BY 5 DESC, 2 LIMIT 100
-            """
-        ),
-        {"kind": subject_kind, "since": since, "until": until},
-    )
-    return [HolderSum(*row) for row in rows]
-
-
 def insert_note(
     session: Session, subject: Subject, kind: str, body: Mapping[str, Any], now: dt.datetime
 ) -> bool:

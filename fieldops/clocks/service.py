@@ -15,7 +15,6 @@ from fieldops.clocks.queries import (
     Criteria,
     Escalation,
     Hold,
-    HolderSum,
     Note,
     Subject,
     Turn,
@@ -35,7 +34,6 @@ __all__ = [
     "Criteria",
     "Escalation",
     "Hold",
-    "HolderSum",
     "Note",
     "Subject",
     "Turn",
@@ -177,13 +175,6 @@ def begin_turn(
 def list_turns(session: Session, subject: Subject, now: dt.datetime) -> list[Turn]:
     """Give who had it, and for how long; every minute is in exactly one turn."""
     return queries.fetch_turns(session, subject, now)
-
-
-def sum_holders(
-    session: Session, subject_kind: str, since: dt.datetime, until: dt.datetime
-) -> list[HolderSum]:
-    """Give how long each holder had things of a kind in a span, the longest first."""
-    return queries.fetch_holder_sums(session, subject_kind, since, until)
 
 
 def raise_note(

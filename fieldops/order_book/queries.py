@@ -295,11 +295,47 @@ def fetch_first_time_right(
     """Count for each sender what was handed over, and what of it was sent back."""
     rows = session.execute(
         select(HandOver.person_name, func.count(), func.count(HandOver.sent_back_at))
-        .where(HandOver.at >= since, HandOver.at < until)
+        .join(WorkOrderRow, WorkOrderRow.key == HandOver.order_key)
+        .where(HandOver.at >= since, HandOver.at < until, ~WorkOrderRow.is_drill)
         .group_by(HandOver.person_name)
         .order_by(HandOver.person_name)
     )
     return [FirstTimeRight(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class HolderSum:
+    """How long a holder had orders, in all, and how many."""
+
+    holder_kind: str
+    holder_id: str
+    holder_name: str
+    orders: int
+    minutes: float
+
+
+def fetch_holder_sums(session: Session, since: dt.datetime, until: dt.datetime) -> list[HolderSum]:
+    """Sum the turns of each holder that lie in a span; drills count for nobody."""
+    rows = session.execute(
+        text(
+            """
+            WITH turns AS (
+                SELECT subject_key, holder_kind, holder_id, holder_name, holder_turn.started_at,
+                    coalesce(lead(holder_turn.started_at) OVER later, :until) AS ended_at
+                FROM holder_turn JOIN work_order ON work_order.key = subject_key
+                WHERE subject_kind = 'work_order' AND NOT is_drill
+                    AND holder_turn.started_at < :until
+                WINDOW later AS (PARTITION BY subject_key ORDER BY holder_turn.started_at)
+            )
+            SELECT holder_kind, holder_id, max(holder_name), count(DISTINCT subject_key),
+                sum(extract(epoch FROM ended_at - greatest(started_at, :since)))::float / 60
+            FROM turns WHERE holder_kind <> 'nobody' AND ended_at > :since
+            GROUP BY holder_kind, holder_id ORDER BY 5 DESC, 2 LIMIT 100
+            """
+        ),
+        {"since": since, "until": until},
+    )
+    return [HolderSum(*row) for row in rows]
 
 
 def update_all_dues(session: Session) -> None:

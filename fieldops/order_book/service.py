@@ -11,7 +11,7 @@ from fieldops.crews.service import crews_of_person
 from fieldops.errors import ConflictError, NotFoundError
 from fieldops.events.service import SYSTEM, Actor, Event, Operation, append_event
 from fieldops.order_book import queries
-from fieldops.order_book.queries import Filter, FirstTimeRight, WorkOrder
+from fieldops.order_book.queries import Filter, FirstTimeRight, HolderSum, WorkOrder
 from fieldops.order_process.service import Process, find_process, newest_version
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def list_own_jobs(session: Session, person_id: int) -> list[WorkOrder]:
 
 
 def list_late(session: Session, now: dt.datetime) -> list[tuple[ClockView, WorkOrder]]:
-    """Give the clocks past their limit with their orders, the worst first; held ones, too."""
+    """Give the clocks past their limit with their orders, the worst first; held ones, no drills."""
     late = clocks.list_overdue(session, "work_order", now)
     orders = {
         order.key: order
@@ -181,7 +181,8 @@ def list_late(session: Session, now: dt.datetime) -> list[tuple[ClockView, WorkO
             session, Filter(is_open=None, keys={each.subject_key for each in late})
         )
     }
-    return [(each, orders[each.subject_key]) for each in late if each.subject_key in orders]
+    found = [(each, orders[each.subject_key]) for each in late if each.subject_key in orders]
+    return [(each, order) for each, order in found if not order.is_drill]
 
 
 def list_notes(session: Session) -> list[Note]:
@@ -189,9 +190,9 @@ def list_notes(session: Session) -> list[Note]:
     return clocks.list_notes(session)
 
 
-def sum_holders(session: Session, since: dt.datetime, until: dt.datetime) -> list[clocks.HolderSum]:
+def sum_holders(session: Session, since: dt.datetime, until: dt.datetime) -> list[HolderSum]:
     """Give how long each holder had work orders, those that had them longest first."""
-    return clocks.sum_holders(session, "work_order", since, until)
+    return queries.fetch_holder_sums(session, since, until)
 
 
 def count_first_time_right(

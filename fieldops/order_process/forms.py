@@ -206,14 +206,19 @@ def name_choice(choice: object) -> str:
     return str(CHOICE_NAMES.get(str(choice), choice))
 
 
+def say_message(message: str, params: Mapping[str, Any], process: Process | None = None) -> str:
+    """Say a message, with the states and steps in it in the reader's language."""
+    said = dict(params)
+    if "state" in said:
+        said["state"] = name_state(str(said["state"]), process)
+    if "action" in said:
+        said["action"] = name_action(str(said["action"]))
+    return str(gettext(message, **said))
+
+
 def say_outcome(outcome: Outcome, process: Process | None = None) -> str:
     """Say why a step was refused, with states, steps and fields in the reader's language."""
-    params: dict[str, Any] = dict(outcome.params)
-    if "state" in params:
-        params["state"] = name_state(str(params["state"]), process)
-    if "action" in params:
-        params["action"] = name_action(str(params["action"]))
-    text = str(gettext(outcome.message, **params))
+    text = say_message(outcome.message, outcome.params, process)
     if outcome.missing:
         text += " " + ", ".join(name_field(name, process) for name in outcome.missing)
     return text

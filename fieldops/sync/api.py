@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Blueprint, request
-from flask_babel import gettext
 
 from fieldops import access, db
 from fieldops.access import STAFF
 from fieldops.errors import FieldopsError
+from fieldops.order_process.forms import say_message
 from fieldops.sync import queries, service
 from fieldops.sync.forms import LONGEST_REQUEST_BYTES, read_operation, read_operations
 
@@ -27,6 +27,18 @@ logger = logging.getLogger(__name__)
 sync_api = Blueprint("sync_api", __name__, url_prefix="/api/v1")
 
 ATTEMPTS = 5
+
+
+class DatabaseAwayError(FieldopsError):
+    """The database has gone, for a moment."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "database-away"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Say when to come back."""
+        return {"Retry-After": "2"}
 
 
 @sync_api.post("/ops")
@@ -55,7 +67,7 @@ def _answer(sent: object, skew_s: float | None) -> dict[str, Any]:
         result = {"status": "illegal", "message": error.msgid, "params": error.params}
     told = {name: value for name, value in result.items() if name != "params"}
     message = result["message"]
-    told["message"] = gettext(message, **result["params"]) if message else ""
+    told["message"] = say_message(message, result["params"]) if message else ""
     return {"op_id": op_id} | told
 
 
@@ -78,7 +90,10 @@ def _carry_out(sent: SentOperation, skew_s: float | None) -> Mapping[str, Any]:
             raise
         except Exception as error:
             if queries.is_outage_of_database(error):
-                raise
+                # Whatever was done before is answered again when the device sends it again.
+                raise DatabaseAwayError(
+                    "The database is not answering; nothing is lost. Send the operations again."
+                ) from error
             if not queries.is_contention(error) or attempt == ATTEMPTS:
                 logger.exception("operation %s of %s failed", sent.op_id, sent.subject)
                 break

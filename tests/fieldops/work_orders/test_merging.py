@@ -161,7 +161,10 @@ def race(
 
 
 @pytest.mark.slow
-def test_of_two_dispatchers_at_once_one_wins_and_the_other_sees_why(database: str) -> None:
+@pytest.mark.parametrize("races", [30, pytest.param(RACES, marks=pytest.mark.long)])
+def test_of_two_dispatchers_at_once_one_wins_and_the_other_sees_why(
+    database: str, races: int
+) -> None:
     """Half the races are for one crew, half for one order."""
     sessions = make_sessions(database)
     with sessions.begin() as session:
@@ -170,7 +173,7 @@ def test_of_two_dispatchers_at_once_one_wins_and_the_other_sees_why(database: st
     for_crew = [[one, cast.crew_id], [two, cast.crew_id]]
     for_order = [[one, cast.crew_id], [one, cast.other_crew_id]]
     with ThreadPoolExecutor(2) as pool:
-        for number in range(RACES):
+        for number in range(races):
             pairs = for_order if number % 2 else for_crew
             outcomes = race(sessions, pool, cast, pairs)
             assert sorted(each.status for each in outcomes) == ["applied", "conflict"]
