@@ -36,6 +36,7 @@ POSITION_EVERY_S = 15.0
 BOARD_EVERY_S = 10.0
 ASSIGN_EVERY_S = 10.0
 ORDERS_EACH = 3
+IDLE_S = 8.0
 REPORTERS = 4
 
 
@@ -65,10 +66,14 @@ class Worker:
         self.done = done
         self.device = secrets.token_hex(4)
         self.sequence = itertools.count(1)
+        self.asked_at_s = 0.0
 
     def ask(self, name: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask, time it, and give the answer; an error is noted."""
         sent = None if body is None else json.dumps(body)
+        if time.monotonic() - self.asked_at_s > IDLE_S:
+            # The server may be just about to hang up.
+            self.connection.close()
         begun_s = time.perf_counter()
         answer: dict[str, Any] = {}
         fault = None
@@ -83,6 +88,7 @@ class Worker:
         except (OSError, http.client.HTTPException) as error:
             fault = repr(error)
             self.connection.close()
+        self.asked_at_s = time.monotonic()
         results = answer.get("results", ())
         refused = [each for each in results if not each["status"].startswith("applied")]
         self.done.note(

@@ -237,29 +237,35 @@ class Listener:
 
     def bundles(self) -> Iterator[bytes]:
         """Give what is told, until the reader is too slow, has been here long, or all must end."""
-        while time.monotonic() < self.ends_at_s:
-            with self.lock:
-                self.is_direct = self.line is not None and self.waiting.empty()
-            try:
-                told = [self.waiting.get(timeout=BEAT_S)]
-            except Empty:
-                if self.is_slow:
+        try:
+            while time.monotonic() < self.ends_at_s:
+                told = self._wait()
+                if bundle := b"".join(each for each in told if isinstance(each, bytes)):
+                    yield bundle
+                if None in told:
                     return
-                continue
-            while not self.waiting.empty():
-                told.append(self.waiting.get())
-            try:
-                for each in told:
-                    if isinstance(each, Rest) and self.line is not None:
-                        self.line.send_rest(each.raw)
-            except OSError:
-                return
-            if bundle := b"".join(each for each in told if isinstance(each, bytes)):
-                yield bundle
-            if None in told:
-                return
+        finally:
+            # The web server ends the answer now: nobody else may write any more.
+            with self.lock:
+                self.is_direct = False
+
+    def _wait(self) -> list[bytes | Rest | None]:
+        """Sleep while somebody else writes; give what is left to do, with None at the end."""
         with self.lock:
-            self.is_direct = False
+            self.is_direct = self.line is not None and self.waiting.empty() and not self.is_slow
+        try:
+            told = [self.waiting.get(timeout=BEAT_S)]
+        except Empty:
+            return [None] if self.is_slow else []
+        while not self.waiting.empty():
+            told.append(self.waiting.get())
+        try:
+            for each in told:
+                if isinstance(each, Rest) and self.line is not None:
+                    self.line.send_rest(each.raw)
+        except OSError:
+            return [None]
+        return told
 
 
 class Live:

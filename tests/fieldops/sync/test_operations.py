@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.errors import DeadlockDetected
+from sqlalchemy.exc import OperationalError
 
 from fieldops import create_app
 from fieldops.db import make_sessions
@@ -262,3 +264,34 @@ def test_twenty_parallel_replays_make_one_event(database: str, tmp_path: Path) -
     assert results[0]["status"] == "applied"
     for engine in (sessions.kw["bind"], app.extensions["fieldops.sessions"].kw["bind"]):
         engine.dispose()
+
+
+def test_while_the_database_is_away_a_device_is_told_to_come_back(
+    client: FlaskClient, crew: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps everything, and sends it again."""
+
+    def lose(*_arguments: object) -> Outcome:
+        raise OperationalError("", None, Exception("server closed the connection"))
+
+    monkeypatch.setattr(service, "appliers", lambda: {"thing": lose})
+    body = {"ops": [operation("thing:1", "do")]}
+    answer = client.post("/api/v1/ops", json=body, headers=crew)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_an_operation_that_loses_a_deadlock_is_tried_again(
+    client: FlaskClient, crew: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hears of it."""
+    losses = [OperationalError("", None, DeadlockDetected("deadlock"))] * 2
+
+    def lose_twice(*arguments: Any) -> Outcome:  # noqa: ANN401
+        if losses:
+            raise losses.pop()
+        return apply(*arguments)
+
+    monkeypatch.setattr(service, "appliers", lambda: {"thing": lose_twice})
+    [result] = send(client, crew, operation("thing:1", "do"))
+    assert result["status"] == "applied"
