@@ -12,11 +12,13 @@ from fieldops.duty.queries import Attempt, Handover, PhoneStep
 from fieldops.emergencies import service as emergencies
 from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
 from fieldops.events.queries import fetch_head
-from fieldops.events.service import append_event
+from fieldops.events.service import Operation, append_event
 from fieldops.incidents import service as incidents
-from fieldops.incidents.service import Incident, IncidentDraft, find_pipe_key
 from fieldops.live_outages import service as live_outages
 from fieldops.receipts.service import Receipt, is_pump_stop_confirmed
+from fieldops.reports import service as reports
+from fieldops.reports.service import ReportDraft
+from fieldops.work_orders import service as work_orders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +28,17 @@ if TYPE_CHECKING:
     from fieldops.crews.queries import Crew
     from fieldops.emergencies.service import EmergencyView
     from fieldops.events.service import Actor
+    from fieldops.incidents.service import Incident
     from fieldops.live_outages.service import LiveOutage
+    from fieldops.reports.service import Opening
 
 __all__ = ["Attempt", "Handover", "PhoneStep", "is_pump_stop_confirmed", "take_snapshot"]
 
 DESK = frozenset({"dispatcher", "manager", "admin"})
 ROUND = dt.timedelta(hours=12)
 """Attempts and crews that are coming count for so long."""
+DRILL_OVER = "演练结束"
+"""Why the orders of a drill are void: kept as data, in the words of the house."""
 CLOCK_AHEAD = dt.timedelta(minutes=2)
 SHUT = frozenset({"closed_tight", "passing", "will_not_reopen"})
 
@@ -283,26 +289,51 @@ def list_waiting_pumps(
     ]
 
 
-def begin_drill(session: Session, kind: str, pipe: str, actor: Actor, now: dt.datetime) -> Incident:
-    """Open an incident for practice: it goes its way like any other, and nothing leaves."""
-    _check_desk(actor)
-    draft = IncidentDraft(kind=kind, pipe_key=find_pipe_key(session, pipe), is_drill=True)
-    return incidents.open_incident(session, draft, actor, now)
-
-
-def end_drill(session: Session, incident_id: str, actor: Actor, now: dt.datetime) -> None:
+def begin_drill(session: Session, kind: str, pipe: str, actor: Actor, now: dt.datetime) -> Opening:
     """
-    End a drill; its emergency ends with it.
+    Take in a report for practice: it goes its way like any other, and nothing leaves.
 
     Raises
     ------
     ConflictError
-        If it is no drill, or an order or outage of it is open.
+        If something real is under way there.
+    """
+    _check_desk(actor)
+    draft = ReportDraft(kind=kind, pipe=pipe, is_drill=True)
+    report = reports.register_report(session, draft, actor, now).report
+    opened = reports.open_incident_for(session, report.id, actor, now)
+    if not opened.incident.is_drill:
+        raise ConflictError(
+            "%(incident)s is real and open at that place: practise elsewhere.",
+            incident=opened.incident.id,
+        )
+    return opened
+
+
+def end_drill(session: Session, incident_id: str, actor: Actor, now: dt.datetime) -> None:
+    """
+    End a drill: its open orders are void, and its emergency ends with it.
+
+    Raises
+    ------
+    ConflictError
+        If it is no drill, or an outage of it is open.
     """
     _check_desk(actor)
     incident = incidents.find_incident(session, incident_id)
     if not incident.is_drill:
         raise ConflictError("%(incident)s is no drill.", incident=incident.id)
+    wanted = work_orders.Filter(incident_id=incident.id)
+    for order in reversed(work_orders.list_orders(session, wanted)):
+        operation = Operation(
+            subject_kind="work_order",
+            subject_id=order.id,
+            action="cancel",
+            body={"reason": DRILL_OVER},
+        )
+        outcome = work_orders.apply_operation(session, operation, actor, now)
+        if outcome.status != "applied":
+            raise ConflictError(outcome.message, **outcome.params)
     incidents.close_incident(session, incident.id, actor, now)
 
 

@@ -330,10 +330,10 @@ def fetch_depots_without_store(session: Session) -> list[tuple[int, str]]:
     return [(key, name) for key, name in session.execute(query)]
 
 
-def is_order_there(session: Session, order_id: str) -> bool:
-    """Tell whether there is such a work order: its feature stands above this one."""
-    query = text("SELECT EXISTS (SELECT FROM work_order WHERE id = :id)")
-    return bool(session.execute(query, {"id": order_id}).scalar_one())
+def fetch_is_drill(session: Session, order_id: str) -> bool | None:
+    """Tell whether a work order is a drill's, None if there is none: its feature stands above."""
+    query = text("SELECT is_drill FROM work_order WHERE id = :id")
+    return session.execute(query, {"id": order_id}).scalars().one_or_none()
 
 
 def fetch_movements(

@@ -112,10 +112,13 @@ def issue(
     place, item = _find(session, place_id, item_id)
     _check_amount(quantity)
     _check_keeper(session, place, actor)
-    if not queries.is_order_there(session, order_id):
+    is_drill = queries.fetch_is_drill(session, order_id)
+    if is_drill is None:
         raise NotFoundError("There is no work order %(order)s.", order=order_id)
-    left = _take(session, place, item, quantity)
     move = _Move(item, quantity, actor, now, order_id)
+    if is_drill:
+        return _pretend(session, "stock.issued", move, place)
+    left = _take(session, place, item, quantity)
     _note(session, "issue", move, origin=place)
     _tell(session, "stock.issued", move, place, left)
     return left
@@ -141,6 +144,9 @@ def give_back(
     place, item = _find(session, place_id, item_id)
     _check_amount(quantity)
     _check_keeper(session, place, actor)
+    move = _Move(item, quantity, actor, now, order_id)
+    if queries.fetch_is_drill(session, order_id):
+        return _pretend(session, "stock.returned", move, place)
     queries.lock_level(session, place.key, item.key)
     had = queries.fetch_issued(session, order_id).get(item.key, Decimal(0))
     if had < quantity:
@@ -152,7 +158,6 @@ def give_back(
             quantity=plain(quantity),
         )
     there = queries.put(session, place.key, item.key, quantity)
-    move = _Move(item, quantity, actor, now, order_id)
     _note(session, "return", move, target=place)
     _tell(session, "stock.returned", move, place, there)
     return there
@@ -326,6 +331,14 @@ def _take(session: Session, place: Place, item: Item, quantity: Decimal) -> Deci
     return left
 
 
+def _pretend(session: Session, kind: str, move: _Move, place: Place) -> Decimal:
+    """Let a drill move nothing: what lies there is needed for the real thing."""
+    level = queries.lock_level(session, place.key, move.item.key)
+    there = level[0] if level else Decimal(0)
+    _tell(session, kind, move, place, there, is_drill=True)
+    return there
+
+
 def _note(
     session: Session,
     kind: str,
@@ -349,7 +362,15 @@ def _note(
     )
 
 
-def _tell(session: Session, kind: str, move: _Move, place: Place, there: Decimal) -> None:
+def _tell(
+    session: Session,
+    kind: str,
+    move: _Move,
+    place: Place,
+    there: Decimal,
+    *,
+    is_drill: bool = False,
+) -> None:
     body = {
         "id": move.item.id,
         "item": move.item.name,
@@ -359,6 +380,7 @@ def _tell(session: Session, kind: str, move: _Move, place: Place, there: Decimal
         "moved": float(move.quantity),
         "quantity": float(there),
         "order": move.order_id,
+        "is_drill": is_drill,
     }
     subject = ("stock", move.item.key)
     append_event(session, kind, subject, by=move.actor, now=move.now, body=body)

@@ -130,7 +130,9 @@ def test_a_drill_is_marked_and_ends_with_its_emergency(session: Session) -> None
     """A call in a drill takes nobody's turn."""
     desk = dispatcher(session, "林晓")
     put_on_call(session, "C-1", "C-2")
-    drill = service.begin_drill(session, "burst", "P2", desk, NOW)
+    opening = service.begin_drill(session, "burst", "P2", desk, NOW)
+    drill = opening.incident
+    assert {order.is_drill for order in opening.orders} == {True}
     record_effect(session, drill.id, IncidentEffect(properties_out=5000), NOW)
     assert [each.id for each in service.list_drills(session)] == [drill.id]
     assert [view.emergency.is_drill for view in list_live(session)] == [True]

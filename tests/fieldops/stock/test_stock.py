@@ -32,15 +32,16 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
 
-ORDER = "W-1"
+ORDER, DRILL = "W-1", "W-2"
 MANAGER = Actor(name="赵主任", roles=frozenset({"manager"}))
 TEN = Decimal(10)
 
 
 @pytest.fixture(autouse=True)
 def _one_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one work order; the table of them belongs to a feature above."""
-    monkeypatch.setattr(queries, "is_order_there", lambda _session, order: order == ORDER)
+    """There is a work order and a drill's; the table of them belongs to a feature above."""
+    orders = {ORDER: False, DRILL: True}
+    monkeypatch.setattr(queries, "fetch_is_drill", lambda _session, order: orders.get(order))
 
 
 def make_places(session: Session) -> tuple[str, str]:
@@ -131,6 +132,16 @@ def test_what_was_not_used_comes_back_but_no_more(session: Session) -> None:
     assert give_back(session, van, item, Decimal(1), ORDER, MANAGER, NOW) == 1
     with pytest.raises(ConflictError, match="has had 1 of"):
         give_back(session, van, item, Decimal(2), ORDER, MANAGER, NOW)
+
+
+def test_a_drill_takes_nothing_from_the_van(session: Session) -> None:
+    """What lies there is needed for the real thing."""
+    van, _ = make_places(session)
+    item = make_item(session, "118")
+    restock(session, van, item, Decimal(2), MANAGER, NOW)
+    assert issue(session, van, item, Decimal(2), DRILL, MANAGER, NOW) == 2
+    assert give_back(session, van, item, Decimal(2), DRILL, MANAGER, NOW) == 2
+    assert [each.kind for each in queries.fetch_movements(session)] == ["restock"]
 
 
 def test_a_van_is_filled_from_a_store(session: Session) -> None:
