@@ -29,7 +29,7 @@ class DispatchSetting(Base):
 
     is_only: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
     mode: Mapped[str] = mapped_column(Text, server_default="suggest")
-    diversion_s: Mapped[float] = mapped_column(Double, server_default="600")
+    diversion_s: Mapped[float] = mapped_column(Double, server_default="300")
     offer_s: Mapped[float] = mapped_column(Double, server_default="300")
     phone_after_s: Mapped[float] = mapped_column(Double, server_default="120")
     automatic_max_diameter_mm: Mapped[float] = mapped_column(Double, server_default="200")

@@ -131,6 +131,44 @@ def fetch_jobs(session: Session) -> list[Job]:
     return jobs
 
 
+@dataclass(frozen=True, slots=True)
+class PastKind:
+    """First orders of incidents that were alike, in some days past."""
+
+    severity: str
+    skills: tuple[str, ...]
+    count: int
+    customers: float
+
+
+def fetch_past_kinds(session: Session, since: dt.datetime, until: dt.datetime) -> list[PastKind]:
+    """Count the orders with which incidents began, by what they needed; drills are left out."""
+    rows = session.execute(
+        text(
+            "SELECT severity, skills, count(*), coalesce(avg(customers_out), 0)"
+            " FROM work_order WHERE after_order_key IS NULL AND NOT is_drill"
+            " AND reported_at >= :since AND reported_at < :until"
+            " GROUP BY severity, skills ORDER BY severity, skills"
+        ),
+        {"since": since, "until": until},
+    )
+    return [PastKind(row[0], tuple(row[1]), row[2], float(row[3])) for row in rows]
+
+
+def fetch_past_places(
+    session: Session, until: dt.datetime, limit: int
+) -> list[tuple[float, float]]:
+    """Read where the newest incidents began."""
+    rows = session.execute(
+        text(
+            "SELECT lon, lat FROM work_order WHERE after_order_key IS NULL AND NOT is_drill"
+            " AND reported_at < :until ORDER BY reported_at DESC, key DESC LIMIT :most"
+        ),
+        {"until": until, "most": limit},
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def fetch_events_since(
     session: Session, position: int, limit: int
 ) -> list[tuple[int, str, dict[str, Any]]]:

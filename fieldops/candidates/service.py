@@ -7,6 +7,7 @@ a crew that posts its position never waits for it.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,9 @@ from fieldops.events.queries import DRAFTS, fetch_head
 from fieldops.offers.service import list_refused
 from fieldops.stock.service import who_carries
 from fieldops.street_times.service import Travel, find_travel, straight_minutes
-from gis.assignment import Board, Decision, decide, job_weight
+from gis.assignment import Board, Calls, Decision, decide, job_weight, late_weight
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from numpy.typing import NDArray
     from sqlalchemy.orm import Session
 
@@ -53,6 +52,8 @@ LEAST_LEFT_S = 600.0
 """A crew that has worked longer than expected is expected to need so long still."""
 UNSENT_S = 1800.0
 """How long an earlier stage without a crew takes to begin, at a guess."""
+PAST_DAYS, PAST_PLACES, LEAST_PAST = 28.0, 60, 30
+"""So far back goes what is expected to be reported next, and so much must have been reported."""
 DRILL_WEIGHT = 1e-12
 """A drill never takes a crew from a real job."""
 
@@ -194,6 +195,9 @@ def draw_picture(session: Session, now: dt.datetime, position: int) -> Picture:
         work_s=np.array([job.expected_work_min * 60 for job in jobs], dtype=np.float64),
         due_s=np.array([_due_s(job, now) for job in jobs], dtype=np.float64),
         free_in_s=free_in_s,
+        between_s=_between_s(session, goals, settings),
+        late=np.array([_late_of(job) for job in jobs], dtype=np.float64),
+        calls=_expected_calls(session, crews, starts, settings, now),
         diversion_s=settings.diversion_s,
         **bonds,
     )
@@ -335,6 +339,66 @@ def _weight_of(job: Job, now: dt.datetime) -> float:
         limit_s,
     )
     return max(weight, job.weight_floor) * (DRILL_WEIGHT if job.is_drill else 1.0)
+
+
+def _late_of(job: Job) -> float:
+    return late_weight(job.severity) * (DRILL_WEIGHT if job.is_drill else 1.0)
+
+
+def _between_s(
+    session: Session, goals: list[tuple[float, float]], settings: Settings
+) -> NDArray[np.float64]:
+    """Give the way from each job to each other, for whoever goes on from there."""
+    return find_travel(session, goals, goals, settings.straight_factor).minutes * 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What was reported in the weeks before an hour, kept as long as the hour lasts."""
+
+    hour: dt.datetime
+    days: float
+    kinds: list[queries.PastKind]
+    places: list[tuple[float, float]]
+
+
+def _past_of(session: Session, now: dt.datetime) -> _Past:
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    kept: _Past | None = session.info["kept"].get("dispatch_past")
+    if kept is None or kept.hour != hour:
+        since = hour - dt.timedelta(days=PAST_DAYS)
+        kept = session.info["kept"]["dispatch_past"] = _Past(
+            hour,
+            PAST_DAYS,
+            queries.fetch_past_kinds(session, since, hour),
+            queries.fetch_past_places(session, hour, PAST_PLACES),
+        )
+    return kept
+
+
+def _expected_calls(
+    session: Session,
+    crews: list[Crew],
+    starts: list[tuple[float, float]],
+    settings: Settings,
+    now: dt.datetime,
+) -> Calls | None:
+    """Expect what the weeks before have shown; nothing where they have shown too little."""
+    past = _past_of(session, now)
+    if sum(kind.count for kind in past.kinds) < LEAST_PAST or not crews:
+        return None
+    kinds = past.kinds
+    fits = [[crew.on_shift and crew.skills >= set(kind.skills) for kind in kinds] for crew in crews]
+    travel = find_travel(session, starts, past.places, settings.straight_factor)
+    return Calls(
+        per_s=np.array([kind.count / (past.days * 86400) for kind in kinds], dtype=np.float64),
+        weight=np.array(
+            [job_weight(kind.customers, 0, kind.severity, 0.0, np.inf) for kind in kinds],
+            dtype=np.float64,
+        ),
+        is_fit=np.array(fits, dtype=np.bool_),
+        travel_s=travel.minutes * 60,
+    )
 
 
 def _due_s(job: Job, now: dt.datetime) -> float:

@@ -107,6 +107,7 @@ def write_candidate(candidate: CandidateView) -> dict[str, Any]:
         "slack_min": _round(candidate.slack_min),
         "diversion_min": _round(candidate.diversion_min),
         "cost_customer_min": _round(candidate.cost),
+        "cost_parts": {name: round(value, 1) for name, value in candidate.parts.items()},
         "place": candidate.place,
         "position_at": candidate.position_at and candidate.position_at.isoformat(),
         "carries": None if candidate.carries is None else list(candidate.carries),

@@ -4,7 +4,7 @@
 CREATE TABLE dispatch_setting (
     is_only boolean DEFAULT true NOT NULL,
     mode text NOT NULL DEFAULT 'suggest',
-    diversion_s double precision NOT NULL DEFAULT 600,
+    diversion_s double precision NOT NULL DEFAULT 300,
     offer_s double precision NOT NULL DEFAULT 300,
     phone_after_s double precision NOT NULL DEFAULT 120,
     automatic_max_diameter_mm double precision NOT NULL DEFAULT 200,

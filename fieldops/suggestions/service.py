@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fieldops.stock.service import Carried
     from gis.assignment import Candidate
 
-LATEST_S = 1e7
+PARTS = ("waiting", "lateness", "diversion", "absence", "behind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,8 @@ class CandidateView:
     slack_min: float | None
     diversion_min: float
     cost: float | None
+    parts: Mapping[str, float]
+    """Of the cost, in customer-minutes: waiting, lateness, diversion, absence, behind."""
     place: str
     position_at: dt.datetime | None
     carries: tuple[str, ...] | None
@@ -354,6 +356,11 @@ def _view(
         slack_min=_minutes(candidate.slack_s),
         diversion_min=candidate.diversion_s / 60,
         cost=_minutes(candidate.cost),
+        parts={
+            name: minutes
+            for name in PARTS
+            if (minutes := _minutes(getattr(candidate, name))) is not None
+        },
         place=picture.spots[row].source,
         position_at=crew.position_at,
         carries=carries,
@@ -362,7 +369,7 @@ def _view(
 
 
 def _minutes(seconds: float) -> float | None:
-    return seconds / 60 if np.isfinite(seconds) and abs(seconds) < LATEST_S else None
+    return seconds / 60 if np.isfinite(seconds) else None
 
 
 def _hindrances(picture: Picture, row: int, job_row: int) -> list[Reason]:

@@ -193,7 +193,7 @@ def test_a_crew_without_any_place_is_no_candidate_and_says_why(session: Session)
 def test_a_crew_under_way_is_diverted_only_for_a_real_gain(session: Session) -> None:
     """A leak nearer by does not turn it around, a burst does."""
     place_crew(session, "C-1", 0.0)
-    first = open_job(session, 0.03)
+    first = open_job(session, 0.006)
     step(session, first.id, "assign", crew="C-1")
     open_job(session, 0.001)
     assert sent(session) == {}
@@ -321,3 +321,18 @@ def test_nobody_is_compared_for_an_order_that_is_done(session: Session) -> None:
     with pytest.raises(ConflictError):
         why(session, job.id, NOW)
     assert SYSTEM.person_id is None
+
+
+def test_what_was_reported_in_the_weeks_before_is_expected_again(session: Session) -> None:
+    """A crew with a rare skill is dearer to send, for somebody may need it soon."""
+    place_crew(session, "C-稀", 0.0)
+    place_crew(session, "C-常", 0.0, skills=("general",))
+    for number in range(30):
+        past = open_job(
+            session, 0.001 * number, skills=["leak_detection"], reported_at=NOW - 3 * DAY
+        )
+        step(session, past.id, "cancel", reason="误报")
+    job = open_job(session, 0.01, skills=["general"], severity="routine")
+    parts = {each.crew_id: each.parts for each in why(session, job.id, NOW)}
+    assert parts["C-稀"]["absence"] > parts["C-常"]["absence"]
+    assert sent(session) == {job.id: "C-常"}
