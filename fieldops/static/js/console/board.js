@@ -234,7 +234,7 @@ export function patch(board, { kind, body, at }) {
     board.outages.push(/** @type {Outage} */ ({ ...body, opened_at: at }));
     return true;
   }
-  if (subject === "outage") return mend(board.outages, body, ["status", "connections", "customers_out", "properties_out", "critical_out", "restored", "plan_version", "version"]);
+  if (subject === "outage" && kind !== "outage.joint_effect") return mend(board.outages, body, ["status", "connections", "customers_out", "properties_out", "critical_out", "restored", "plan_version", "version"]);
   if (subject === "work_order") return mend(board.orders, body, ["state", "crew", "version", "is_on_hold"]);
   if (subject === "incident") return mend(board.incidents, body, ["score", "properties_out", "critical_out", "hydrants_dry", "version"]);
   return false;

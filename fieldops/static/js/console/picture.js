@@ -134,7 +134,8 @@ export function makePicture(map, { known, lost }) {
    */
   function hear({ kind, body }) {
     const detail = details.get(body.id);
-    if (!detail || body.version < detail.version) return;
+    // What several jobs do together is told of one by another's numbers.
+    if (!detail || body.version < detail.version || kind === "outage.joint_effect") return;
     for (const name of /** @type {const} */ (["status", "connections", "customers_out", "properties_out", "restored", "stages"])) {
       if (body[name] !== undefined) Object.assign(detail, { [name]: body[name] });
     }
