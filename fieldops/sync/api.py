@@ -63,6 +63,8 @@ def _answer(sent: object, skew_s: float | None) -> dict[str, Any]:
         operation = read_operation(sent)
         op_id = str(operation.op_id)
         result = _carry_out(operation, skew_s)
+    except DatabaseAwayError:
+        raise
     except FieldopsError as error:
         result = {"status": "illegal", "message": error.msgid, "params": error.params}
     told = {name: value for name, value in result.items() if name != "params"}
