@@ -287,6 +287,11 @@ WORDS = {
     "because.not-found": _l("Valve %(valve)s was not found."),
     "because.passing": _l("Valve %(valve)s is closed but passing."),
     "because.closed-after-all": _l("Valve %(valve)s is closed after all."),
+    "stage.aware": _l("reported"),
+    "stage.dispatched": _l("dispatched"),
+    "stage.on_site": _l("on site"),
+    "stage.repaired": _l("repaired"),
+    "stage.flushed": _l("refilled and flushed"),
     "wants.text": _l("text"),
 }
 IDS = {"order": "W-12", "crew": "C-3", "outage": "O-3", "incident": "I-3", "any": "W-12"}

@@ -76,6 +76,7 @@ import { linkTo } from "./order_view.js";
 const CLOSED = new Set(["closed_tight", "passing"]);
 const CLOSING = ["closed_tight", "passing", "will_not_close", "not_found"];
 const REOPENING = ["reopened", "will_not_reopen"];
+const STAGES = ["aware", "dispatched", "on_site", "water_stopped", "repaired", "flushed", "restored"];
 const UNUSUAL = new Set(["verify_shut", "surplus", "stuck", "pump", "source"]);
 
 /**
@@ -145,15 +146,20 @@ function whoIsOut(outage, hands) {
 
 /** @param {Detail} outage */
 function times(outage) {
-  const { restored } = outage;
+  const { restored, stages } = outage;
+  const reached = STAGES.filter((stage) => stages[stage]);
+  const isBack = Boolean(stages.restored);
   return section("times", say("times"), make("dl", { class: "facts times" },
     make("dt", {}, say("fact.age")), make("dd", {}, make("span", { "data-age": outage.opened_at }, ageOf(outage.opened_at))),
-    make("dt", {}, say("stage.restored")), make("dd", { "data-stage": "restored" },
-      restored ? make("time", { class: "likely", datetime: restored.p50 }, clockOf(restored.p50)) : say("unknown"),
-      restored && make("span", { class: "quiet" }, say("likely-between", { from: clockOf(restored.p10), until: clockOf(restored.p90) }))),
-    make("dt", {}, say("fact.promise")), make("dd", { "data-fact": "promise" },
-      outage.promised_by ? say("promise-by", { time: clockOf(outage.promised_by) })
-        : outage.next_news_at ? say("promise-news", { time: clockOf(outage.next_news_at) }) : say("no-promise"))));
+    ...reached.flatMap((stage) => [make("dt", {}, say(`stage.${stage}`)),
+      make("dd", { "data-stage": stage, "data-reached": "true" }, make("time", { datetime: stages[stage] }, clockOf(stages[stage])))]),
+    ...(isBack ? [] : [
+      make("dt", {}, say("stage.restored")), make("dd", { "data-stage": "restored" },
+        restored ? make("time", { class: "likely", datetime: restored.p50 }, clockOf(restored.p50)) : say("unknown"),
+        restored && make("span", { class: "quiet" }, say("likely-between", { from: clockOf(restored.p10), until: clockOf(restored.p90) }))),
+      make("dt", {}, say("fact.promise")), make("dd", { "data-fact": "promise" },
+        outage.promised_by ? say("promise-by", { time: clockOf(outage.promised_by) })
+          : outage.next_news_at ? say("promise-news", { time: clockOf(outage.next_news_at) }) : say("no-promise"))])));
 }
 
 /**
@@ -204,8 +210,8 @@ function valveRow(outage, valve, hands) {
  * @param {Hands} hands
  */
 function restoring(outage, hands) {
-  if (!outage.parts.length && !outage.stages.water_stopped) return null;
   const isRepaired = Boolean(outage.stages.repaired);
+  if (outage.status === "closed" || (!outage.parts.length && (isRepaired || !outage.stages.water_stopped))) return null;
   return section("parts", say("restore-by-parts"),
     !isRepaired && make("p", {}, say("not-repaired"), " ",
       make("button", { type: "button", "data-focus": "repaired", "data-step": "repaired", click: () => hands.recordRepair(outage) }, say("repair-done"))),

@@ -30,6 +30,8 @@ import { makeStatus, showCounts } from "./status.js";
 /** @typedef {import("./hands.js").Hands} Hands */
 /** @typedef {import("./hands.js").Thing} Thing */
 
+const LOOK_AGAIN_MS = 30_000;
+
 const map = makeMap(makeStyle(OVERLAY_SOURCES, OVERLAY_LAYERS));
 const overlay = makeOverlay(map);
 const status = makeStatus();
@@ -293,6 +295,13 @@ followFacts(map, {
 find("drawer-close").addEventListener("click", close);
 find("help-button").addEventListener("click", showHelp);
 setInterval(() => { refreshMoments(find("queue")); refreshMoments(find("drawer")); }, 1000);
+// Minutes are lost and limits come nearer though nothing happens.
+setInterval(() => {
+  const thing = sheet.thing();
+  if (document.visibilityState !== "visible") return;
+  if (thing?.kind === "outage" && isDrawerOpen()) picture.read(thing.id);
+  else board.read();
+}, LOOK_AGAIN_MS);
 if (matchMedia("(max-width: 90rem)").matches) find("legend").removeAttribute("open");
 followConnection();
 if (page.extent === null) raise("empty", say("empty-ask"));

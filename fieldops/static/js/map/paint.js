@@ -30,6 +30,17 @@ export function paintAnswer(map, keys) {
 }
 
 /**
+ * What is left of a list without those that have water again.
+ * @param {number[] | null} ids
+ * @param {number[] | undefined} restored
+ */
+function still(ids, restored) {
+  if (!ids || !restored?.length) return ids;
+  const back = new Set(restored);
+  return ids.filter((id) => !back.has(id));
+}
+
+/**
  * Several answers at once: who has no water by any of them has none.
  * @param {Map} map
  * @param {(Keys & {parts_restored?: number[], customers_restored?: number[]})[]} answers
@@ -42,12 +53,12 @@ export function paintAll(map, answers, chosen = null) {
     mark(map, "customers", keys.customers_restored ?? null, { loss: "restored" });
   }
   for (const keys of answers) {
-    mark(map, "pipes", keys.parts_cut_off, { loss: "cut_off" });
-    mark(map, "customers", keys.customers_cut_off, { loss: "cut_off" });
+    mark(map, "pipes", still(keys.parts_cut_off, keys.parts_restored), { loss: "cut_off" });
+    mark(map, "customers", still(keys.customers_cut_off, keys.customers_restored), { loss: "cut_off" });
   }
   for (const keys of answers) {
-    mark(map, "pipes", keys.parts_shut, { loss: "shut" });
-    mark(map, "customers", keys.customers_shut, { loss: "shut" });
+    mark(map, "pipes", still(keys.parts_shut, keys.parts_restored), { loss: "shut" });
+    mark(map, "customers", still(keys.customers_shut, keys.customers_restored), { loss: "shut" });
     mark(map, "hydrants", keys.hydrants_dry, { dry: true });
   }
   if (chosen !== null) mark(map, "pipes", [chosen], { chosen: true });
