@@ -39,7 +39,11 @@ class IncidentRow(Base):
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="closed"),
         Index("ix_incident_zone_lock", "zone_lock", unique=True, postgresql_where=IS_OPEN),
         Index(
-            "ix_incident_zone_parts", "zone_parts", postgresql_using="gin", postgresql_where=IS_OPEN
+            "ix_incident_zone_parts",
+            "zone_parts",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=IS_OPEN,
         ),
         Index(
             "ix_incident_geometry", "geometry", postgresql_using="gist", postgresql_where=IS_OPEN

@@ -131,6 +131,14 @@ def fetch_open_at_part(session: Session, part_key: int) -> list[Incident]:
     return [_as_incident(row) for row in rows]
 
 
+def lock_zone(session: Session, zone: int) -> None:
+    """Let one after the other tell of something in a segment, or open it; until the commit."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(:space, :zone)"),
+        {"space": 0x7A6F6E65, "zone": zone % 2**31},
+    )
+
+
 def fetch_lock_holder(session: Session, zone_lock: str) -> Incident | None:
     """Read the open incident that holds a segment."""
     row = session.execute(

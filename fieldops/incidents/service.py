@@ -36,6 +36,7 @@ __all__ = [
     "list_open",
     "list_stages",
     "locate",
+    "lock_zone",
     "open_incident",
     "open_or_find_incident",
     "record_effect",
@@ -224,6 +225,7 @@ def open_or_find_incident(
     place = locate(session, lon=draft.lon, lat=draft.lat, pipe_key=draft.pipe_key, at_m=draft.at_m)
     if place is None:
         raise FieldopsError("Say where it is: a place on the map, or a pipe.")
+    lock_zone(session, place)
     values = {
         "kind": draft.kind,
         "is_planned": draft.is_planned,
@@ -255,6 +257,16 @@ def open_or_find_incident(
     incident = _weigh(session, incident, {})
     _tell(session, "incident.opened", incident, actor, now)
     return incident, True
+
+
+def lock_zone(session: Session, place: Place) -> None:
+    """
+    Let one after the other tell of something in a segment, or open it; until the commit.
+
+    Whoever also locks a report or an incident takes this lock first.
+    """
+    if place.zone_parts:
+        queries.lock_zone(session, place.zone_parts[0])
 
 
 def _zone_lock(draft: IncidentDraft, place: Place) -> str | None:

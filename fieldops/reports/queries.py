@@ -159,12 +159,18 @@ def fetch_by_phone(session: Session, phone: str, limit: int) -> list[Report]:
     return [_as_report(row) for row in rows]
 
 
-def lock_zone(session: Session, zone: int) -> None:
-    """Let one after the other tell of, or open, something in a segment; until the commit."""
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(:space, :zone)"),
-        {"space": 0x7A6F6E65, "zone": zone % 2**31},
-    )
+INTAKE = 0x63616C6C
+"""Key of the lock between taking calls and opening outages: "call"."""
+
+
+def join_intake(session: Session) -> None:
+    """Take a call among others; whoever links all at once waits for it, and it for them."""
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": INTAKE})
+
+
+def stop_intake(session: Session) -> None:
+    """Wait for the calls that are being taken, and hold up the next ones until the commit."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": INTAKE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +230,9 @@ CANDIDATES = """
 """
 
 
+_CANDIDATES = text(CANDIDATES)
+
+
 def candidate_values(
     place: tuple[float, float],
     part_key: int | None,
@@ -251,7 +260,7 @@ def fetch_candidates(
 ) -> list[Near]:
     """Find open incidents and unlinked reports in a segment, or so near (m) and since then."""
     values = candidate_values(place, part_key, zone_parts, limits)
-    rows = session.execute(text(CANDIDATES), values)
+    rows = session.execute(_CANDIDATES, values)
     return [Near(**row._mapping) for row in rows]  # noqa: SLF001 - its public name
 
 

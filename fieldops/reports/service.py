@@ -139,10 +139,11 @@ def register_report(
         there = queries.fetch_by_client_id(session, draft.client_id)
         if there is not None:
             return _registered_before(session, there, now)
+    queries.join_intake(session)
     policy = read_policy(session)
     spot = _find_spot(session, draft, policy)
-    if spot.place is not None and spot.place.zone_parts:
-        queries.lock_zone(session, spot.place.zone_parts[0])
+    if spot.place is not None:
+        incidents.lock_zone(session, spot.place)
     near = _list_near(session, spot.place, now, policy, is_drill=draft.is_drill)
     outage = _find_outage(session, spot, now)
     promise = None if outage is None else live_outages.promise(session, outage.outage, now)
@@ -461,16 +462,7 @@ def describe_report(session: Session, report_id: str, now: dt.datetime) -> Regis
     """
     report = find_report(session, report_id)
     policy = read_policy(session)
-    place = None
-    if report.lon is not None and report.lat is not None:
-        place = incidents.locate(
-            session,
-            lon=report.lon,
-            lat=report.lat,
-            pipe_key=report.pipe_key,
-            at_m=report.at_m,
-            most_m=policy["nearest_pipe_m"],
-        )
+    place = _place_of(session, report, policy)
     spot = Spot(place=place, address=report.address, customer_key=report.customer_key)
     near = []
     if report.incident_key is None:
@@ -486,6 +478,17 @@ def describe_report(session: Session, report_id: str, now: dt.datetime) -> Regis
         outage=outage,
         promise=None if outage is None else live_outages.promise(session, outage.outage, now),
         reopening=_find_reopening(session, report.kind, spot, policy, now),
+    )
+
+
+def _place_of(session: Session, report: Report, policy: Mapping[str, float]) -> Place | None:
+    return incidents.locate(
+        session,
+        lon=report.lon,
+        lat=report.lat,
+        pipe_key=report.pipe_key,
+        at_m=report.at_m,
+        most_m=policy["nearest_pipe_m"],
     )
 
 
@@ -785,7 +788,14 @@ def open_incident_for(
     FieldopsError
         If nobody knows where it is.
     """
+    place = _place_of(session, find_report(session, report_id), read_policy(session))
+    if place is not None:
+        incidents.lock_zone(session, place)
     report = _lock(session, report_id)
+    if report.incident is not None and report.link_kind == "zone" and not is_separate:
+        # Somebody else opened it while this person was still reading.
+        incident = incidents.find_incident(session, report.incident)
+        return Opening(incident=incident, is_new=False, report=report, orders=[])
     if report.incident_key is not None:
         raise ConflictError(
             "%(report)s is linked to %(incident)s already: part it first.",
@@ -1110,7 +1120,6 @@ def _link_what_was_told(session: Session, event: Event) -> None:
     incident = incidents.find_by_keys(session, [event.subject_key])[event.subject_key]
     if not incident.zone_parts:
         return
-    queries.lock_zone(session, incident.zone_parts[0])
     kinds = [kind for kind in KINDS if belongs(kind, incident.kind, is_planned=incident.is_planned)]
     since = event.received_at - dt.timedelta(hours=read_policy(session)["duplicate_age_h"])
     linked = queries.link_all_in_zone(session, incident.key, incident.zone_parts, kinds, since)
@@ -1122,6 +1131,8 @@ def _link_in_outage(session: Session, event: Event) -> None:
     reach = queries.fetch_reach(session, event.subject_key)
     if reach is None:
         return
+    # Else a call that does not see this outage yet, and that it does not see, stays alone.
+    queries.stop_intake(session)
     since = event.received_at - dt.timedelta(hours=read_policy(session)["duplicate_age_h"])
     kinds = [*SUPPLY, *QUALITY]
     linked = queries.link_all_on_pipes(session, reach.incident_key, reach.pipe_keys, kinds, since)
