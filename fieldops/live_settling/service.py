@@ -130,7 +130,7 @@ def _find_stages(deed: Deed) -> None:
     known = queries.fetch_plans(deed.session, [outage.key])
     current = next(plan for plan in known if plan.number == number)
     if current.status != "executed":
-        queries.supersede_plans(deed.session, outage.key, ["executed"])
+        queries.supersede_plans(deed.session, outage.key, ["executed", "approved"])
         queries.update_plan(
             deed.session,
             outage.key,
