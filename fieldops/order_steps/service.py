@@ -12,7 +12,7 @@ from fieldops.events.service import Actor, Operation, Outcome, append_event, mer
 from fieldops.order_book import queries
 from fieldops.order_book.queries import WorkOrder
 from fieldops.order_book.service import crews_that_had, face_of
-from fieldops.order_process.service import Process, Transition, check_needs
+from fieldops.order_process.service import BEFORE_HOLD, SAME, Process, Transition, check_needs
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from fieldops.crews.service import CrewReference
 
 BY_PHONE = frozenset({"dispatcher", "manager"})
 """Who may record a crew's steps for it, from a call."""
 
+
+SENDS = frozenset({"assign", "transfer"})
+"""Steps that name the crew that is to come."""
 
 SAID_ONCE = frozenset({"crew", "second_crew", "reason", "resume_by", "text", "pin_reason"})
 """What belongs to a step and not to the order's papers."""
@@ -272,34 +274,38 @@ def check_needs_of(step: Step, transition: Transition | None) -> Outcome | None:
     return None
 
 
-def check_crews(step: Step) -> Outcome | None:
-    """Hold the crews that are to come, and refuse those that are at work elsewhere."""
-    body, order = step.operation.body, step.order
-    keys: dict[str, int | None] = {
-        "crew_key": order.crew_key,
-        "second_crew_key": order.second_crew_key,
-    }
-    named = {
-        name: str(body[name]) for name in ("crew", "second_crew") if body.get(name) is not None
-    }
-    if step.action in {"assign", "transfer"}:
-        keys = {"crew_key": None, "second_crew_key": None}
-    elif step.action == "set":
-        named.pop("crew", None)
-    else:
-        named = {}
-    if not named and step.action != "resume":
+def next_state(order: WorkOrder, transition: Transition) -> str:
+    """Give the state to which a step leads."""
+    if transition.to_state == SAME:
+        return order.state
+    if transition.to_state == BEFORE_HOLD:
+        return order.held_from or "triaged"
+    return transition.to_state
+
+
+def check_crews(step: Step, transition: Transition | None) -> Outcome | None:
+    """Hold the crews that are to be at work by this step, and refuse those that are elsewhere."""
+    assert transition is not None  # noqa: S101 - check_legal has refused it
+    order = step.order
+    is_busy_then = step.process.stages[next_state(order, transition)].is_crew_busy
+    named = _name_crews(step, is_called_back=is_busy_then and not order.is_crew_busy)
+    if not named:
         return None
-    found: dict[str, CrewReference] = {}
     # Always in the same order, so that two dispatchers never wait for each other.
-    for name, crew_id in sorted(named.items(), key=lambda item: item[1]):
-        found[f"{name}_key"] = lock_crew(step.session, crew_id)
-    keys |= {name: crew.key for name, crew in found.items()}
-    step.values |= keys
+    found = {
+        f"{name}_key": lock_crew(step.session, crew_id).key
+        for name, crew_id in sorted(named.items(), key=lambda item: item[1])
+    }
+    keys = {"crew_key": order.crew_key, "second_crew_key": order.second_crew_key}
+    if step.action in SENDS:
+        keys = {"crew_key": None, "second_crew_key": None}
+    keys |= found
+    if step.action in SENDS or step.action == "set":
+        step.values |= keys
     wanted = [key for key in keys.values() if key is not None]
     if len(wanted) != len(set(wanted)):
         return step.refuse("illegal", "The two crews have to be different.")
-    busy = queries.fetch_busy(step.session, wanted, order.key) if wanted else None
+    busy = queries.fetch_busy(step.session, wanted, order.key) if is_busy_then else None
     if busy is None:
         return None
     return step.refuse(
@@ -309,3 +315,17 @@ def check_crews(step: Step) -> Outcome | None:
         other=busy.id,
         by=busy.data.get("assigned_by") or "?",
     )
+
+
+def _name_crews(step: Step, *, is_called_back: bool) -> dict[str, str]:
+    """Name the crews that a step sends, or calls back to an order that they had let go of."""
+    body, order = step.operation.body, step.order
+    if step.action in SENDS or step.action == "set":
+        said = {"crew": body.get("crew"), "second_crew": body.get("second_crew")}
+        if step.action == "set":
+            said["crew"] = None
+    elif is_called_back:
+        said = {"crew": order.crew_id, "second_crew": order.second_crew_id}
+    else:
+        said = {}
+    return {name: str(crew) for name, crew in said.items() if crew is not None}

@@ -36,8 +36,6 @@ from fieldops.order_book.service import (
     tell,
 )
 from fieldops.order_process.service import (
-    BEFORE_HOLD,
-    SAME,
     Process,
     Transition,
     find_process,
@@ -54,6 +52,7 @@ from fieldops.order_steps.service import (
     check_needs_of,
     check_person,
     merge,
+    next_state,
 )
 
 if TYPE_CHECKING:
@@ -275,7 +274,7 @@ def apply_operation(
         or check_legal(step, transition)
         or merge(step)
         or check_needs_of(step, transition)
-        or check_crews(step)
+        or check_crews(step, transition)
         or _carry_out(step, transition)
     )
 
@@ -288,7 +287,7 @@ def _plausible(claimed: dt.datetime | None, since: dt.datetime, now: dt.datetime
 def _carry_out(step: Step, transition: Transition | None) -> Outcome:
     assert transition is not None  # noqa: S101 - check_legal has refused it
     order, session = step.order, step.session
-    to_state = _next_state(order, transition)
+    to_state = next_state(order, transition)
     stage = step.process.stages[to_state]
     step.values |= _effects(step, to_state)
     version = order.version + 1
@@ -320,14 +319,6 @@ def _carry_out(step: Step, transition: Transition | None) -> Outcome:
         state=to_state,
         conflicts=step.conflicts,
     )
-
-
-def _next_state(order: WorkOrder, transition: Transition) -> str:
-    if transition.to_state == SAME:
-        return order.state
-    if transition.to_state == BEFORE_HOLD:
-        return order.held_from or "triaged"
-    return transition.to_state
 
 
 def _effects(step: Step, to_state: str) -> dict[str, Any]:

@@ -329,6 +329,18 @@ def test_a_held_order_is_not_resumed_while_its_crew_is_elsewhere(session: Sessio
     assert outcome.params["other"] == other.id
 
 
+def test_work_is_not_sent_back_to_a_crew_that_is_elsewhere(session: Session) -> None:
+    """Done with one, it was sent to another; the first can be transferred."""
+    cast = make_cast(session)
+    done, other = make_order(session), make_order(session)
+    lead_to(session, done, cast, "work_done")
+    lead_to(session, other, cast, "assigned")
+    outcome = act(session, done, "send_back", cast.dispatcher)
+    assert (outcome.status, outcome.params["other"]) == ("conflict", other.id)
+    body = {"crew": cast.other_crew_id, "reason": "原队在别处"}
+    assert act(session, done, "transfer", cast.dispatcher, body=body).status == "applied"
+
+
 def test_reopening_gives_the_order_back_to_the_dispatcher(session: Session) -> None:
     """Closed and not fixed: no crew, and the way lies ahead again."""
     cast = make_cast(session)
