@@ -38,6 +38,7 @@ GIVEN = (
 )
 CONTRACTOR = "安通市政工程公司"
 DAYS = 8
+LOST_AFTER = dt.timedelta(hours=2)
 CLAMPS = {
     100: (("DI", 114, 122), ("PE", 109, 112), (None, 108, 130)),
     150: (("DI", 166, 174), ("PE", 159, 162), (None, 159, 182)),
@@ -204,7 +205,8 @@ def _stand_at_depots(session: Session, crew_ids: set[str], now: dt.datetime) -> 
     from fieldops.events.service import SYSTEM
 
     for crew in list_crews(session, now):
-        if crew.id in crew_ids and crew.is_position_stale and crew.depot is not None:
+        is_lost = crew.position_at is None or now - crew.position_at > LOST_AFTER
+        if crew.id in crew_ids and is_lost and crew.depot is not None:
             drawn = random.Random(crew.id)  # noqa: S311
             place = Position(
                 lon=crew.depot.lon + drawn.uniform(-0.0012, 0.0012),

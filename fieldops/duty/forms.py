@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _l
 from pydantic import Field
 
 from fieldops.crews.forms import Body
+from fieldops.incidents.service import KINDS  # noqa: TC001 - pydantic reads the annotations
 from fieldops.rosters.forms import LocalMoment  # noqa: TC001 - pydantic reads the annotations
 
 RESULT_NAMES = {
@@ -119,6 +120,7 @@ class EntryBody(Body):
     post: Short
     name: Short
     phone: Short
+    login: Short | None = None
     is_duty_leader: bool = False
     within_min: int = Field(default=15, ge=1, le=1440)
 
@@ -130,6 +132,7 @@ class RuleBody(Body):
     measure: Literal["customers", "diameter", "hospital", "road", "forecast"]
     threshold: float = Field(gt=0, le=1e7, allow_inf_nan=False)
     least_properties: int = Field(default=0, ge=0)
+    incident_kind: Literal[KINDS] | None = None  # type: ignore[valid-type]
 
 
 class TimesBody(Body):

@@ -18,6 +18,7 @@ from fieldops.emergencies import queries as emergency_queries
 from fieldops.emergencies import service as emergencies
 from fieldops.emergencies.queries import Entry, Level, Rule
 from fieldops.errors import ForbiddenError
+from fieldops.events.queries import fetch_head
 from fieldops.events.service import Actor
 from fieldops.incidents import service as incidents
 from fieldops.incidents.forms import KIND_NAMES
@@ -60,6 +61,7 @@ def show_desk() -> ResponseReturnValue:
         )
         page = {
             "now": now,
+            "position": fetch_head(session),
             "pumps": service.list_waiting_pumps(outages, told),
             "handovers": queries.fetch_handovers(session, 8),
             "calls": service.list_calls(session, now),
@@ -265,13 +267,16 @@ STEPS = {
 
 
 def _entry(form: dict[str, str]) -> Change:
-    entry = Entry(key=0, person_id=None, **read_body(forms.EntryBody, form).model_dump())
-    return lambda session, by, now: emergencies.add_entry(session, entry, by, now)
+    values = read_body(forms.EntryBody, form).model_dump()
+    login = values.pop("login")
+    entry = Entry(key=0, person_id=None, **values)
+    return lambda session, by, now: emergencies.add_entry(session, entry, by, now, login=login)
 
 
 def _rule(form: dict[str, str]) -> Change:
-    body = read_body(forms.RuleBody, form)
-    rule = Rule(key=0, incident_kinds=None, **body.model_dump())
+    values = read_body(forms.RuleBody, form).model_dump()
+    kind = values.pop("incident_kind")
+    rule = Rule(key=0, incident_kinds=[kind] if kind else None, **values)
     return lambda session, by, now: emergencies.add_rule(session, rule, by, now)
 
 

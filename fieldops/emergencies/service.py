@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fieldops.accounts.service import find_account_of_login
 from fieldops.emergencies import queries
 from fieldops.emergencies.queries import Call, Emergency, Entry, Level, Report, Rule
 from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
@@ -312,12 +313,16 @@ def raise_overdue(session: Session, now: dt.datetime) -> int:
     return len(found)
 
 
-def add_entry(session: Session, entry: Entry, actor: Actor, now: dt.datetime) -> None:
-    """Put somebody into the phone tree."""
+def add_entry(
+    session: Session, entry: Entry, actor: Actor, now: dt.datetime, *, login: str | None = None
+) -> None:
+    """Put somebody into the phone tree; whose account it is may acknowledge in person."""
     _check(actor, KEEPERS)
     _check_level(entry.level)
     values = asdict(entry)
     del values["key"]
+    if login:
+        values["person_id"] = find_account_of_login(session, login).id
     key = queries.insert_entry(session, **values)
     _tell_policy(session, actor, now, change="entry_added", entry=key, name=entry.name)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fieldops.duty import queries
-from fieldops.emergencies.queries import fetch_tree, insert_entry
+from fieldops.emergencies.queries import fetch_tree
 from fieldops.emergencies.service import list_live
 from fieldops.events.service import SYSTEM
 from fieldops.incidents.service import (
@@ -100,9 +100,10 @@ def test_who_is_of_the_phone_tree_acknowledges_in_person(
     client: FlaskClient, session: Session, incident: str
 ) -> None:
     """Somebody else of the staff does not."""
-    planner = make_person(session, "planner")
-    person = {"level": 3, "rank": 1, "post": "总工", "name": "何工", "phone": "1"}
-    insert_entry(session, **person, person_id=planner)
+    planner = make_person(session, "planner", login="he")
+    manager = sign_in(client, session, "manager")
+    person = {"level": 3, "rank": 1, "post": "总工", "name": "何工", "phone": "1", "login": "he"}
+    post(client, manager, "/duty/policy/entry", **person)
     record_effect(session, incident, IncidentEffect(properties_out=4000), dt.datetime.now(dt.UTC))
     assert fetch_tree(session)[0].name == "何工"
     (view,) = list_live(session)
