@@ -157,6 +157,16 @@ def part(report_id: str) -> ResponseReturnValue:
     return _act(lambda session, actor, now: service.part_report(session, report_id, actor, now))
 
 
+@reports_api.post("/<report_id>/place")
+@access.allow(*DESK)
+def place(report_id: str) -> ResponseReturnValue:
+    """Say where a report comes from."""
+    where = service.ReportDraft(**read_body(PlaceQuery, request.get_json()).model_dump())
+    return _act(
+        lambda session, actor, now: service.place_report(session, report_id, where, actor, now)
+    )
+
+
 @reports_api.post("/<report_id>/take")
 @access.allow(*DESK)
 def take(report_id: str) -> ResponseReturnValue:

@@ -225,6 +225,7 @@ EVENT_NAMES = {
     "report.registered": _l("report received"),
     "report.linked": _l("report linked"),
     "report.parted": _l("link undone"),
+    "report.placed": _l("place found"),
     "report.taken": _l("first contact taken"),
     "report.changed": _l("report changed"),
     "report.answered": _l("enquiry answered"),

@@ -275,7 +275,6 @@ def _choose_link(
 
 
 def _values(draft: ReportDraft, spot: Spot, actor: Actor, now: dt.datetime) -> dict[str, Any]:
-    place = spot.place
     is_taken = actor.person_id is not None and draft.channel in {"phone", "crew"}
     return {
         "kind": draft.kind,
@@ -286,13 +285,8 @@ def _values(draft: ReportDraft, spot: Spot, actor: Actor, now: dt.datetime) -> d
         "is_drill": draft.is_drill,
         "name": (draft.name or "").strip() or None,
         "phone": (draft.phone or "").strip() or None,
-        "lon": place.lon if place else None,
-        "lat": place.lat if place else None,
         "address": spot.address,
-        "pipe_key": place.pipe_key if place else None,
-        "at_m": place.at_m if place else None,
-        "part_key": place.part_key if place else None,
-        "customer_key": spot.customer_key,
+        **_place_values(spot),
         "first_contact_id": actor.person_id if is_taken else None,
         "first_contact_by": (actor.by_phone_for or actor.name) if is_taken else None,
         "received_at": now,
@@ -301,6 +295,18 @@ def _values(draft: ReportDraft, spot: Spot, actor: Actor, now: dt.datetime) -> d
         "token": draft.token,
         "status": "answered" if draft.is_answered else "open",
         "ended_at": now if draft.is_answered else None,
+    }
+
+
+def _place_values(spot: Spot) -> dict[str, Any]:
+    place = spot.place
+    return {
+        "lon": place.lon if place else None,
+        "lat": place.lat if place else None,
+        "pipe_key": place.pipe_key if place else None,
+        "at_m": place.at_m if place else None,
+        "part_key": place.part_key if place else None,
+        "customer_key": spot.customer_key,
     }
 
 
@@ -599,6 +605,43 @@ def part_report(session: Session, report_id: str, actor: Actor, now: dt.datetime
         values["status"] = "open"
     after = _change(session, report, values, actor)
     _tell(session, "report.parted", after, actor, now, more={"parted_from": report.incident})
+    return after
+
+
+def place_report(
+    session: Session, report_id: str, where: ReportDraft, actor: Actor, now: dt.datetime
+) -> Report:
+    """
+    Say where a report comes from; it is linked by itself if that is in a live incident's zone.
+
+    Raises
+    ------
+    ConflictError
+        If it is linked or over already.
+    FieldopsError
+        If nothing says where.
+    """
+    policy = read_policy(session)
+    queries.join_intake(session)
+    spot = _find_spot(session, where, policy)
+    if spot.place is None:
+        raise FieldopsError("Say where it is: a place on the map, or a pipe.")
+    incidents.lock_zone(session, spot.place)
+    report = _lock(session, report_id)
+    if report.incident_key is not None or report.status != "open":
+        raise ConflictError("%(report)s is linked or over: its place stays.", report=report.id)
+    near = _list_near(session, spot.place, now, policy, is_drill=report.is_drill)
+    outage = _find_outage(session, spot, now)
+    promise = None if outage is None else live_outages.promise(session, outage.outage, now)
+    reopening = _find_reopening(session, report.kind, spot, policy, now)
+    link = _choose_link(session, report.kind, near, outage, reopening)
+    if link is not None and link[0] in report.parted_from:
+        link = None
+    values = _place_values(spot) | {"address": report.address or spot.address}
+    if link is not None:
+        values |= {"incident_key": link[0], "link_kind": link[1], "status": "linked"}
+    after = _change(session, report, values | _told(outage, promise), actor)
+    _tell(session, "report.placed", after, actor, now)
     return after
 
 

@@ -24,7 +24,14 @@ from fieldops.order_process import forms as order_words
 from fieldops.photos.service import keep_photo
 from fieldops.reports import forms as words
 from fieldops.reports import service
-from fieldops.reports.forms import CallBackBody, LinkBody, OpenBody, page_words, read_report
+from fieldops.reports.forms import (
+    CallBackBody,
+    LinkBody,
+    OpenBody,
+    PlaceQuery,
+    page_words,
+    read_report,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -155,6 +162,12 @@ def _part(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> o
     return _("The link is undone.")
 
 
+def _place(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> object:
+    where = service.ReportDraft(**read_body(PlaceQuery, request.form.to_dict()).model_dump())
+    after = service.place_report(session, report_id, where, actor, now)
+    return _("The place is recorded.") if after.pipe else _("No pipe is near that place.")
+
+
 def _take(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> object:
     service.take_report(session, report_id, actor, now)
     return _("You are the first contact.")
@@ -184,6 +197,7 @@ DEEDS: dict[str, Callable[[Session, str, Actor, dt.datetime], object]] = {
     "incident": _open_incident,
     "link": _link,
     "part": _part,
+    "place": _place,
     "take": _take,
     "answer": _answer,
     "flush": _flush,

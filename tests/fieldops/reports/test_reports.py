@@ -257,3 +257,28 @@ def test_every_role_may_register_and_the_desk_alone_may_link(town: Session) -> N
     assert reports[0].channel == "crew"
     assert do("link", reports[0].id, incident="I-1") == "forbidden"
     assert do("burn", reports[0].id) == "illegal"
+
+
+def test_a_report_without_a_place_is_placed_later_and_linked_then(town: Session) -> None:
+    """By whoever finds out; what is linked stays where it is."""
+    incident = burst(town)
+    draft = ReportDraft(kind="no_water", address="behind the mill", channel="public")
+    report = service.register_report(town, draft, SYSTEM, NOW).report
+    with pytest.raises(FieldopsError):
+        service.place_report(town, report.id, ReportDraft(kind="no_water"), SYSTEM, NOW)
+    where = ReportDraft(kind="no_water", customer="C102")
+    placed = service.place_report(town, report.id, where, agent(town), NOW)
+    assert (placed.pipe, placed.incident) == ("P2", incident.id)
+    assert placed.address == "behind the mill"
+    with pytest.raises(ConflictError):
+        service.place_report(town, report.id, where, SYSTEM, NOW)
+
+
+def test_an_incident_with_open_orders_is_not_closed(town: Session) -> None:
+    """Whoever holds an order says so."""
+    opening = service.open_incident_for(town, call(town, kind="burst").report.id, SYSTEM, NOW)
+    closing = Operation(subject_kind="incident", subject_id=opening.incident.id, action="close")
+    refused = incidents.apply_operation(town, closing, SYSTEM, LATER)
+    assert refused.status == "illegal"
+    assert opening.orders[0].id in str(refused.params)
+    assert incidents.find_incident(town, opening.incident.id).is_open

@@ -6,7 +6,9 @@ import { makePlaceField } from "./place_field.js";
 const form = /** @type {HTMLFormElement} */ (find("intake"));
 const refresh = makeKnown(form);
 
-makePlaceField(form, refresh);
+makePlaceField(form, "place", refresh);
+const placing = document.getElementById("placing");
+if (placing instanceof HTMLFormElement) makePlaceField(placing, "found", () => {});
 for (const id of ["kind", "phone"]) find(id).addEventListener("change", refresh);
 
 document.addEventListener("keydown", (event) => {

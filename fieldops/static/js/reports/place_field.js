@@ -10,13 +10,14 @@ const PLACES = new Set(["customer", "road", "pipe", "valve", "hydrant", "node"])
 
 /**
  * @param {HTMLFormElement} form
+ * @param {string} id - of the field; its parts are named after it
  * @param {() => void} changed - called whenever another place is meant
  */
-export function makePlaceField(form, changed) {
-  const input = /** @type {HTMLInputElement} */ (find("place"));
-  const list = find("place-results");
-  const state = find("place-state");
-  const chosen = find("place-chosen");
+export function makePlaceField(form, id, changed) {
+  const input = /** @type {HTMLInputElement} */ (find(id));
+  const list = find(`${id}-results`);
+  const state = find(`${id}-state`);
+  const chosen = find(`${id}-chosen`);
   /** @type {Found[]} */
   let results = [];
   let current = -1;
@@ -61,14 +62,14 @@ export function makePlaceField(form, changed) {
     current = index;
     [...list.children].forEach((item, at) => item.setAttribute("aria-selected", String(at === index)));
     list.children[index]?.scrollIntoView({ block: "nearest" });
-    if (index >= 0) input.setAttribute("aria-activedescendant", `place-${index}`);
+    if (index >= 0) input.setAttribute("aria-activedescendant", `${id}-${index}`);
     else input.removeAttribute("aria-activedescendant");
   }
 
   /** @param {string} text */
   function show(text) {
     list.replaceChildren(...results.map((found, index) => make("li", {
-      id: `place-${index}`, role: "option", "aria-selected": "false",
+      id: `${id}-${index}`, role: "option", "aria-selected": "false",
       mousedown: (event) => { event.preventDefault(); choose(found); },
     }, make("span", { class: "tag" }, say(`kind.${found.kind}`)), ` ${found.label || found.id} `, make("span", { class: "help" }, found.label ? found.id : ""))));
     list.hidden = results.length === 0;
