@@ -11,16 +11,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.homes import processes_of
+from tests.homes import empty_folder, processes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+"""For a machine that others work on, too."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,21 @@ def wait_until(happens: Callable[[], object], every_s: float = 0.1) -> None:
     while not happens():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(every_s)
+
+
+@contextmanager
+def serving() -> Iterator[Served]:
+    """Serve a new home, and leave nothing of it."""
+    with empty_folder() as folder:
+        served = start(folder / "home")
+        try:
+            wait_until(served.is_healthy)
+            yield served
+        finally:
+            served.process.terminate()
+            code = served.process.wait(60)
+        assert code == 0
+        assert processes_of(served.home) == set()
 
 
 def start(home: Path, log_name: str = "serve.log") -> Served:

@@ -9,7 +9,7 @@ import pytest
 from fieldops import jobs
 from fieldops.db import make_sessions
 from fieldops.embedded_postgres import Cluster
-from tests.faults.serving import Served, start, wait_until
+from tests.faults.serving import Served, serving, start, wait_until
 from tests.homes import empty_folder, processes_of
 
 if TYPE_CHECKING:
@@ -21,13 +21,8 @@ pytestmark = [pytest.mark.loopback, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     """Serve one home for all tests that leave it serving."""
-    with empty_folder() as folder:
-        served = start(folder / "home")
-        wait_until(served.is_healthy)
+    with serving() as served:
         yield served
-        served.process.terminate()
-        assert served.process.wait(30) == 0
-        assert processes_of(served.home) == set()
 
 
 @pytest.mark.parametrize(

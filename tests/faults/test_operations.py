@@ -21,8 +21,7 @@ from fieldops.embedded_postgres import Cluster
 from fieldops.events.queries import fetch_chain
 from fieldops.events.service import SYSTEM
 from fieldops.work_orders.service import OrderDraft, open_order
-from tests.faults.serving import Served, start, wait_until
-from tests.homes import empty_folder, processes_of
+from tests.faults.serving import Served, serving, wait_until
 from tests.people import bearer
 from tests.sending import operation
 
@@ -40,13 +39,8 @@ BACK_S = {"web process": 2.0, "web worker": 2.0, "worker": 2.0, "database": 20.0
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     """Serve one home for all tests here."""
-    with empty_folder() as folder:
-        served = start(folder / "home")
-        wait_until(served.is_healthy)
+    with serving() as served:
         yield served
-        served.process.terminate()
-        assert served.process.wait(30) == 0
-        assert processes_of(served.home) == set()
 
 
 @pytest.fixture
