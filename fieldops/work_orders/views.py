@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from fieldops import access, db
 from fieldops.access import STAFF, Role
 from fieldops.crews.service import list_crews
+from fieldops.events.queries import fetch_head
 from fieldops.events.service import Actor
 from fieldops.order_process import forms as words
 from fieldops.photos.service import keep_photo
@@ -49,9 +50,15 @@ def list_orders() -> ResponseReturnValue:
     """List orders, with what is late first on the list of late ones."""
     now = _now()
     with db.transaction() as session:
+        position = fetch_head(session)
         found = service.list_orders(session, read_filter(request.args, now), _person())
     return render_template(
-        "work_orders/orders.html", orders=found, now=now, words=words, asked=request.args
+        "work_orders/orders.html",
+        orders=found,
+        now=now,
+        words=words,
+        asked=request.args,
+        position=position,
     )
 
 
@@ -60,8 +67,11 @@ def list_orders() -> ResponseReturnValue:
 def list_my_jobs() -> ResponseReturnValue:
     """List the open orders of one's own crews."""
     with db.transaction() as session:
+        position = fetch_head(session)
         found = service.list_own_jobs(session, _person().id)
-    return render_template("work_orders/my_jobs.html", orders=found, now=_now(), words=words)
+    return render_template(
+        "work_orders/my_jobs.html", orders=found, now=_now(), words=words, position=position
+    )
 
 
 @work_orders.get("/orders/<order_id>")
@@ -76,6 +86,7 @@ def _order_page(
 ) -> str:
     person, now = _person(), _now()
     with db.transaction() as session:
+        position = fetch_head(session)
         sheet = service.describe_order(session, order_id, person, now)
         needs_crews = any(each.transition.action in {"assign", "transfer"} for each in sheet.offers)
         crews = list_crews(session, now) if needs_crews else []
@@ -84,6 +95,7 @@ def _order_page(
         sheet=sheet,
         photos=photos or {},
         order=sheet.order,
+        position=position,
         crews=crews,
         now=now,
         words=words,
