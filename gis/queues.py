@@ -130,8 +130,10 @@ def plan(legs: Legs, queues: Queues, changed: Flags | None = None) -> float:
     times = _times(legs, queues)
     if changed is not None:
         times.is_new[:] = changed
-    for _ in range(ROUNDS):
-        _improve(legs, queues, times)
+    effort = EFFORT if changed is None else EFFORT // 2
+    for _ in range(ROUNDS if changed is None else 1):
+        _improve(legs, queues, times, effort)
+        effort //= 2
         if not _rematch(legs, queues, times):
             break
     return float(times.cost.sum())
@@ -192,11 +194,15 @@ def _rematch(legs: Legs, queues: Queues, times: Times) -> bool:
     now = added[np.searchsorted(crews, np.flatnonzero(is_loose)), np.arange(places.size)]
     if added[row, column].sum() >= now.sum() - CLOSE * np.abs(now).sum():
         return False
-    for crew in np.flatnonzero(is_loose).tolist():
-        _take_out(queues, crew, 0)
-    for crew, place in zip(crews[row].tolist(), places[column].tolist(), strict=True):
-        _put_in(queues, crew, 0, place)
+    gets = dict(zip(crews[row].tolist(), places[column].tolist(), strict=True))
     for crew in crews.tolist():
+        had = int(first[crew]) if has_first[crew] else None
+        if had == gets.get(crew):
+            continue
+        if had is not None:
+            _take_out(queues, crew, 0)
+        if crew in gets:
+            _put_in(queues, crew, 0, gets[crew])
         _retime(legs, queues, times, crew)
     return True
 
@@ -304,10 +310,10 @@ def _matching_costs(legs: Legs, queues: Queues, places: Ids) -> Numbers:
 
 
 @njit(cache=True, nogil=True)
-def _improve(legs: Legs, queues: Queues, times: Times) -> None:
+def _improve(legs: Legs, queues: Queues, times: Times, effort: int) -> None:
     """Move and exchange places while that pays, looking again only at queues that changed."""
     order = np.argsort(-legs.weight)
-    for _ in range(max(1, min(PASSES, EFFORT // max(order.size, 1)))):
+    for _ in range(max(1, min(PASSES, effort // max(order.size, 1)))):
         look = times.is_new.copy()
         times.is_new[:] = False
         moved = 0
