@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fieldops.crews.service import crews_of_person
 from fieldops.errors import ConflictError, NotFoundError
 from fieldops.events.service import Actor, Operation, Outcome, append_event
 from fieldops.live_plans import service as plans
@@ -15,10 +16,11 @@ from fieldops.live_settling.service import Deed, plausible, settle, shut_by
 from fieldops.live_supply import queries
 from fieldops.live_supply.service import Situation, is_shut, is_stuck
 from fieldops.network.service import FactsWish
+from fieldops.work_orders.service import Filter, list_orders
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -115,6 +117,9 @@ def apply_operation(
         raise NotFoundError("There is no outage %(outage)s.", outage=operation.subject_id)
     known = ACTIONS.get(operation.action)
     refusal = _refuse(outage, operation, actor, known)
+    if refusal is None and not may_see(session, outage, actor.person_id, actor.roles):
+        message = "%(outage)s is no job of your crew."
+        refusal = _answer(outage, "forbidden", message, {"outage": outage.id})
     if refusal is not None or known is None:
         return refusal or _answer(outage, "illegal")
     try:
@@ -158,6 +163,20 @@ def _answer(
         message=message,
         params=params or {},
     )
+
+
+def may_see(session: Session, outage: Outage, person_id: int | None, roles: Iterable[str]) -> bool:
+    """Tell whether an outage is somebody's business: a contractor's crew has its own jobs only."""
+    if set(roles) != {"crew"} or person_id is None:
+        return True
+    crews = crews_of_person(session, person_id)
+    if not crews or any(crew.contractor is None for crew in crews):
+        return True
+    keys = [crew.key for crew in crews]
+    if outage.incident_id is None:
+        return False
+    wanted = Filter(is_open=None, incident_id=outage.incident_id, crew_keys=keys, limit=1)
+    return bool(list_orders(session, wanted))
 
 
 def _refuse(

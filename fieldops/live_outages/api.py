@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, request
 
 from fieldops import access, db
-from fieldops.access import STAFF
+from fieldops.access import STAFF, Role
 from fieldops.errors import FieldopsError
 from fieldops.events.service import Actor, Operation
 from fieldops.live_outages import service
@@ -25,15 +25,23 @@ from fieldops.live_outages.forms import (
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from fieldops.access import Person
+
 live_outages_api = Blueprint("live_outages_api", __name__, url_prefix="/api/v1/outages")
 
 MOST_INTERVALS = 5000
+DESKS = tuple(role for role in STAFF if role != Role.CREW)
+"""Whoever sees all outages; a crew sees those of its jobs."""
+
+
+def _person() -> Person:
+    person = access.current_person()
+    assert person is not None  # noqa: S101 - the routes let nobody else through
+    return person
 
 
 def _actor(by_phone_for: str | None = None) -> Actor:
-    person = access.current_person()
-    assert person is not None  # noqa: S101 - the routes let nobody else through
-    return Actor.of(person, by_phone_for=by_phone_for)
+    return Actor.of(_person(), by_phone_for=by_phone_for)
 
 
 def _now() -> dt.datetime:
@@ -41,7 +49,7 @@ def _now() -> dt.datetime:
 
 
 @live_outages_api.get("")
-@access.allow(*STAFF)
+@access.allow(*DESKS)
 def list_outages() -> ResponseReturnValue:
     """List the outages under way."""
     with db.transaction() as session:
@@ -80,6 +88,7 @@ def show_outage(outage_id: str) -> ResponseReturnValue:
     """Tell all about an outage, with `keys=1` also what the map recolours."""
     with_keys = request.args.get("keys") == "1"
     with db.transaction() as session:
+        service.check_visible(session, outage_id, _person())
         picture = service.show_outage(session, outage_id, _now(), with_keys=with_keys)
     return picture_as_json(picture)
 
@@ -92,6 +101,7 @@ def list_intervals(outage_id: str) -> ResponseReturnValue:
     if not (offset.isascii() and offset.isdigit() and len(offset) < 10):
         raise FieldopsError('"%(name)s" must be a whole number.', name="offset")
     with db.transaction() as session:
+        service.check_visible(session, outage_id, _person())
         rows = service.list_intervals(
             session, outage_id, limit=MOST_INTERVALS + 1, offset=int(offset)
         )

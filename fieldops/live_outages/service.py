@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fieldops import jobs
-from fieldops.errors import ConflictError, FieldopsError, NotFoundError
+from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
 from fieldops.events.service import SYSTEM, Actor, append_event
 from fieldops.incidents import service as incidents
-from fieldops.live_deeds.service import apply_operation, is_turns_short
+from fieldops.live_deeds.service import apply_operation, is_turns_short, may_see
 from fieldops.live_plans import service as plans
 from fieldops.live_plans.service import Promise, judge, promise
 from fieldops.live_settling.service import Deed, face, plausible, settle, shut_by
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from fieldops.access import Person
     from fieldops.events.service import Event
     from fieldops.live_plans.service import Choice
     from fieldops.live_supply.queries import CustomerInterval
@@ -260,6 +261,27 @@ def find_outage(session: Session, outage_id: str) -> LiveOutage:
     if outage is None:
         raise NotFoundError("There is no outage %(outage)s.", outage=outage_id)
     return _with_plans(session, [outage])[0]
+
+
+def check_visible(session: Session, outage_id: str, person: Person) -> None:
+    """
+    Refuse a contractor's crew what is none of its jobs.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such outage.
+    ForbiddenError
+        If it is none of the crew's.
+    """
+    roles = {str(role) for role in person.roles}
+    if roles != {"crew"}:
+        return
+    outage = queries.fetch_outage(session, outage_id)
+    if outage is None:
+        raise NotFoundError("There is no outage %(outage)s.", outage=outage_id)
+    if not may_see(session, outage, person.id, roles):
+        raise ForbiddenError("%(outage)s is no job of your crew.", outage=outage_id)
 
 
 def list_open(session: Session) -> list[LiveOutage]:

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 live_outages = Blueprint("live_outages", __name__, url_prefix="/outages")
 
 SHOWN_CUSTOMERS = 500
+DESKS = tuple(role for role in STAFF if role != Role.CREW)
 MAY_DECIDE = frozenset({Role.DISPATCHER, Role.PLANNER, Role.MANAGER})
 PAGE_ACTIONS = ("approve_plan", "shrink", "stage", "close")
 
 
 @live_outages.get("")
-@access.allow(*STAFF, menu=_l("Outages"))
+@access.allow(*DESKS, menu=_l("Outages"))
 def list_outages() -> ResponseReturnValue:
     """List the outages under way, then those that are over."""
     now = dt.datetime.now(dt.UTC)
@@ -42,7 +43,7 @@ def list_outages() -> ResponseReturnValue:
 
 
 @live_outages.get("/<outage_id>")
-@access.allow(*STAFF)
+@access.allow(*DESKS)
 def show_outage(outage_id: str) -> ResponseReturnValue:
     """Show an outage: its plan's versions, valves in order, stages, customers."""
     now = dt.datetime.now(dt.UTC)
@@ -65,7 +66,7 @@ def show_outage(outage_id: str) -> ResponseReturnValue:
 
 
 @live_outages.get("/<outage_id>/customers.csv")
-@access.allow(*STAFF)
+@access.allow(*DESKS)
 def download_customers(outage_id: str) -> ResponseReturnValue:
     """Give every customer's own interval as a table."""
     with db.transaction() as session:

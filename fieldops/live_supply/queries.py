@@ -252,10 +252,23 @@ def fetch_live_of_customers(session: Session, customer_keys: Sequence[int]) -> l
 
 
 def fetch_live_of_pipe(session: Session, pipe_key: int) -> list[Outage]:
-    """Read the outages under way on whose segment, or behind it, a pipe lies."""
-    query = select(OutageRow).where(
-        OutageRow.status != "closed", OutageRow.zone_pipe_keys.contains([pipe_key])
-    )
+    """
+    Read the outages under way on whose segment, or behind it, a pipe lies.
+
+    One that has given all customers of the pipe their water back is no longer under way there.
+    """
+    keys = session.execute(
+        text(
+            "SELECT o.key FROM outage o LEFT JOIN LATERAL (SELECT bool_and(i.restored_at IS NOT"
+            " NULL) AS is_over FROM outage_interval i JOIN customer_feed f"
+            " ON f.customer_key = i.customer_key AND f.pipe_key = :pipe"
+            " WHERE i.outage_key = o.key) AS there ON true"
+            " WHERE o.status = 'open' AND o.zone_pipe_keys @> ARRAY[CAST(:pipe AS bigint)]"
+            " AND NOT coalesce(there.is_over, false)"
+        ),
+        {"pipe": pipe_key},
+    ).scalars()
+    query = select(OutageRow).where(OutageRow.key.in_(list(keys)))
     return [_as(Outage, row) for row in session.scalars(_fresh(query.order_by(OutageRow.key)))]
 
 

@@ -247,6 +247,9 @@ def test_a_caller_is_told_of_the_outage_she_is_in(session: Session) -> None:
     assert told(customer_keys=[keys["C1"]]) is None
     assert told(pipe_key=pipes["P4"]) == job.id
     assert told(pipe_key=pipes["P1"]) is None
+    job.close_valve("V2", 10).must("stage", 20, stage="repaired").open_valve("V2", 30)
+    assert told(customer_keys=[keys["C4"]]) is None
+    assert told(pipe_key=pipes["P4"]) is None
 
 
 def test_two_people_who_say_different_things_of_a_valve_both_hear_it(session: Session) -> None:

@@ -21,7 +21,7 @@ from fieldops.live_plans.service import next_call_hour, round_up
 from fieldops.work_orders.service import find_order
 from tests.fieldops.live_outages.jobs import DISPATCHER, Job, at
 from tests.fieldops.live_outages.towns import three_in_a_row
-from tests.fieldops.work_orders.orders import act, make_cast, make_order
+from tests.fieldops.work_orders.orders import act, make_cast, make_crew, make_order
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -236,3 +236,23 @@ def test_a_planned_outage_is_forecast_as_it_was_announced(session: Session) -> N
     assert row.restored is not None
     assert dt.datetime.fromisoformat(row.restored["p50"]) == at(300)
     assert row.outage.promised_by == at(300)
+
+
+def test_a_contractors_crew_works_the_valves_of_its_own_jobs_only(session: Session) -> None:
+    """The utility's own crews help each other."""
+    three_in_a_row().plant(session)
+    cast = make_cast(session)
+    contractors, member = make_crew(session, contractor="城南管道")
+    incident = burst(session)
+    job = Job(session, "P3", incident_id=incident.id)
+    said = job.do("confirm_valve", 5, member, valve="V2", result="closed_tight")
+    assert said.status == "forbidden"
+    assert job.do("confirm_valve", 5, cast.crew, valve="V2", result="closed_tight").status == (
+        "applied"
+    )
+
+    order = make_order(session, at(6), incident_key=incident.key)
+    act(session, order, "triage", cast.dispatcher, at(7))
+    act(session, order, "assign", cast.dispatcher, at(8), body={"crew": contractors})
+    said = job.do("confirm_valve", 9, member, valve="V2", result="passing", accept_passing=True)
+    assert said.status == "applied"

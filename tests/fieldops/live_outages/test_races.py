@@ -16,6 +16,8 @@ from tests.fieldops.live_outages.jobs import DISPATCHER, Job, at
 from tests.fieldops.live_outages.towns import three_in_a_row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.orm import Session, sessionmaker
 
 pytestmark = pytest.mark.slow
@@ -30,7 +32,7 @@ def race(sessions: sessionmaker[Session], outages: tuple[str, str], tag: str) ->
     said: dict[str, str] = {}
     begin = threading.Barrier(2)
 
-    def act(outage: str, action: str, body: dict[str, object]) -> None:
+    def act(outage: str, action: str, body: Mapping[str, object]) -> None:
         operation = Operation(subject_kind="outage", subject_id=outage, action=action, body=body)
         begin.wait()
         with sessions.begin() as session:
