@@ -138,10 +138,13 @@ class Player:
         began = time.monotonic()
         while self._deeds and self._deeds[0][0] <= self.end:
             at, _, deed = heapq.heappop(self._deeds)
+            self.now = at.replace(microsecond=0)
             if self.speed is not None:
                 ahead_s = (at - self.wish.start).total_seconds() / self.speed
                 time.sleep(max(0.0, began + ahead_s - time.monotonic()))
-            self.now = at.replace(microsecond=0)
+                # Late, it is as late as the clock of whoever looks on.
+                gone_s = (time.monotonic() - began) * self.speed
+                self.now = self.wish.start + dt.timedelta(seconds=gone_s)
             try:
                 with self.sessions.begin() as session:
                     deed(session, self.now)
@@ -352,5 +355,5 @@ def stand_where_played(session: Session, play: Play, now: dt.datetime) -> None:
 
 def play_on(sessions: sessionmaker[Session], now: dt.datetime, hours: float, seed: int) -> Summary:
     """Let crews go on in real time with whatever somebody sends them to; nothing new happens."""
-    wish = Wish(seed=seed, start=now.replace(microsecond=0), hours=hours, is_quiet=True)
+    wish = Wish(seed=seed, start=now, hours=hours, is_quiet=True)
     return Player(sessions, wish, speed=1.0, has_dispatcher=False).run()
