@@ -67,9 +67,11 @@ class Served:
         return any(int(words[5]) in self.find("gunicorn") for words in waiting)
 
     def kill(self, pid: int) -> float:
-        """Kill a process at once, and give the moment at which it is gone."""
+        """Kill a process at once, and give the moment at which it and its own are gone."""
+        # The database's own end when they notice, which is part of what is waited for.
+        own = children_of(pid) if "gunicorn" in command(pid) else []
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not command(pid), every_s=0.01)
+        wait_until(lambda: not any(command(each) for each in [pid, *own]), every_s=0.01)
         return time.monotonic()
 
 
