@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from fieldops.crews.service import Crew
     from fieldops.dispatch.service import Suggestion
     from fieldops.incidents.service import Incident
-    from fieldops.work_orders.queries import WorkOrder
+    from fieldops.offers.queries import Offer
+    from fieldops.order_book.queries import WorkOrder
 
 WORDS = {
     "just-now": _l("just now"),
@@ -292,6 +293,21 @@ WORDS = {
     "stage.on_site": _l("on site"),
     "stage.repaired": _l("repaired"),
     "stage.flushed": _l("refilled and flushed"),
+    "outage.open": _l("Water is off or will be"),
+    "outage.restored": _l("Supply is restored"),
+    "outage.closed": _l("Outage ended"),
+    "outage-page": _l("Every customer's own times"),
+    "incident-page": _l("Whole incident"),
+    "ordered": _l("%(crew)s was ordered there and has not answered."),
+    "offered": _l("%(crew)s was offered the job and has not answered."),
+    "phone-them": _l("phone them: %(phone)s"),
+    "phone-answer": _l("What the crew said on the phone"),
+    "phone.accepted": _l("takes it"),
+    "phone.declined": _l("declines"),
+    "phone.no_answer": _l("no answer"),
+    "phone-title": _l("%(crew)s by phone: %(answer)s?"),
+    "against-title": _l("Send %(crew)s to %(id)s all the same?"),
+    "against-reason": _l("Reason (it pins the crew to the work order)"),
     "wants.text": _l("text"),
 }
 IDS = {"order": "W-12", "crew": "C-3", "outage": "O-3", "incident": "I-3", "any": "W-12"}
@@ -327,6 +343,7 @@ def as_json(board: Board) -> dict[str, Any]:
         ],
         "crews": [_write_crew(one) for one in board.crews],
         "suggestions": [_write_suggestion(one) for one in board.suggestions],
+        "offers": [_write_offer(one) for one in board.offers],
     }
 
 
@@ -388,4 +405,16 @@ def _write_suggestion(suggestion: Suggestion) -> dict[str, Any]:
         "divert_from": suggestion.divert_from,
         "runner_up": suggestion.runner_up and suggestion.runner_up.crew_id,
         "reasons": write_reasons(suggestion.reasons),
+    }
+
+
+def _write_offer(offer: Offer) -> dict[str, Any]:
+    return {
+        "order": offer.order_id,
+        "crew": offer.crew_id,
+        "crew_name": offer.crew_name,
+        "phone": offer.phone,
+        "kind": offer.kind,
+        "due_at": offer.due_at.isoformat(),
+        "is_phone_asked": offer.phone_asked_at is not None,
     }

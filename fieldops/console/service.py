@@ -11,6 +11,7 @@ from fieldops.dispatch.service import suggest
 from fieldops.events.queries import fetch_head
 from fieldops.incidents import service as incidents
 from fieldops.live_outages import service as live_outages
+from fieldops.offers import service as offers
 from fieldops.reports.service import list_of_incidents
 from fieldops.work_orders import service as work_orders
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fieldops.dispatch.service import Suggestion
     from fieldops.incidents.service import Incident
     from fieldops.live_outages.service import LiveOutage
+    from fieldops.offers.queries import Offer
     from fieldops.order_book.queries import WorkOrder
 
 
@@ -45,6 +47,7 @@ class Board:
     outages: list[LiveOutage]
     crews: list[Crew]
     suggestions: list[Suggestion]
+    offers: list[Offer]
 
 
 def read_board(session: Session, now: dt.datetime) -> Board:
@@ -61,4 +64,5 @@ def read_board(session: Session, now: dt.datetime) -> Board:
         outages=live_outages.list_open(session),
         crews=list_crews(session, now),
         suggestions=suggest(session, now),
+        offers=offers.list_open(session),
     )

@@ -78,6 +78,10 @@ def board(**facts: Any) -> dict[str, Any]:  # noqa: ANN401
                   is_on_hold=True, hold_reason="等待物资", resume_by=at(90), critical_out=0),
         ],
         "outages": [],
+        "offers": [
+            {"order": "W-14", "crew": "C-2", "crew_name": "抢修2队", "phone": "13900000000",
+             "kind": "ordered", "due_at": at(-1), "is_phone_asked": True},
+        ],
         "crews": [crew(1), crew(2), crew(3, is_position_stale=True, position_at=at(-40))],
         "suggestions": [
             {"order": "W-12", "version": 2, "crew": "C-1", "crew_name": "抢修1队",

@@ -110,6 +110,18 @@ import { setServerNow } from "./moments.js";
  */
 
 /**
+ * A crew that was sent and has not answered.
+ * @typedef {object} Offer
+ * @property {string} order
+ * @property {string} crew
+ * @property {string} crew_name
+ * @property {string | null} phone
+ * @property {string} kind
+ * @property {string} due_at
+ * @property {boolean} is_phone_asked
+ */
+
+/**
  * @typedef {object} Board
  * @property {number} position
  * @property {string} now
@@ -118,6 +130,7 @@ import { setServerNow } from "./moments.js";
  * @property {Outage[]} outages
  * @property {Crew[]} crews
  * @property {Suggestion[]} suggestions
+ * @property {Offer[]} offers
  */
 
 /**

@@ -66,6 +66,38 @@ export function makeDesk({ board, changed, outageChanged }) {
     changed();
   }
 
+  /**
+   * Send a crew against which something stands: the reason pins it.
+   * @param {Order} order
+   * @param {import("./order_view.js").Candidate} candidate
+   */
+  async function assignAgainst(order, candidate) {
+    let reason = "";
+    const isMeant = await confirm({
+      title: say("against-title", { id: order.id, crew: `${candidate.crew} ${candidate.crew_name}` }),
+      label: say("assign-to", { crew: candidate.crew }),
+      effect: Promise.resolve([candidate.against.map(({ text }) => text).join(say("comma"))]),
+      fields: [field("reason", say("against-reason"), { maxlength: "500", required: true })],
+      act: async (fields) => { reason = String(fields.get("reason")); },
+    });
+    if (isMeant) await assign(order, candidate.crew, { reason });
+  }
+
+  /**
+   * @param {import("./board.js").Offer} offer
+   * @param {string} answer
+   */
+  async function recordPhone(offer, answer) {
+    await confirm({
+      title: say("phone-title", { crew: `${offer.crew} ${offer.crew_name}`, answer: say(`phone.${answer}`) }),
+      label: say("record-for-all"),
+      effect: Promise.resolve([offer.order]),
+      fields: [field("note", say("hold-text"), { maxlength: "500" })],
+      act: (fields) => toOrder(offer.order, "phone-answer", { answer, note: String(fields.get("note") ?? "") }),
+    });
+    changed();
+  }
+
   /** @param {Order} order @param {string} [reason] */
   async function hold(order, reason = "") {
     const moments = HOLD_HOURS.map((hours) => new Date(serverNow() + hours * 3600_000).toISOString());
@@ -157,10 +189,12 @@ export function makeDesk({ board, changed, outageChanged }) {
       title: say("open-incident-title", { pipe }),
       label: say("open-incident"),
       effect: Promise.resolve([say("would-lose", { properties: count("properties", customers.properties) })]),
-      fields: [choice("kind", say("fact.kind"), INCIDENT_KINDS.map((kind) => [kind, say(`incident.${kind}`)])), checkbox("danger", say("people-in-danger"))],
+      fields: [choice("kind", say("fact.kind"), INCIDENT_KINDS.map((kind) => [kind, say(`incident.${kind}`)])), field("words", say("hold-text"), { maxlength: "1000" }), checkbox("danger", say("people-in-danger"))],
       act: async (fields) => {
-        const made = await send("/api/v1/incidents", { kind: fields.get("kind"), pipe, at_m, danger: fields.get("danger") !== null });
-        id = made.id;
+        // What a dispatcher learns is a report like any other: so nobody opens a second incident.
+        const words = String(fields.get("words") ?? "").trim();
+        const told = await send("/api/v1/reports", { kind: fields.get("kind"), pipe, at_m, danger: fields.get("danger") !== null, ...(words ? { words } : {}) });
+        id = told.linked_incident?.id ?? (await send(`/api/v1/reports/${told.report.id}/incident`, {})).incident.id;
       },
     });
     if (id) await changed();
@@ -295,7 +329,7 @@ export function makeDesk({ board, changed, outageChanged }) {
     outageChanged(outage.id);
   }
 
-  return { assign, hold, resume, openOutageOf, startOutage, startIncident, closeIncident, confirmValve, approvePlan, reopenValve, restorePart, recordRepair, endOutage };
+  return { assign, assignAgainst, recordPhone, hold, resume, openOutageOf, startOutage, startIncident, closeIncident, confirmValve, approvePlan, reopenValve, restorePart, recordRepair, endOutage };
 }
 
 /**

@@ -15,6 +15,8 @@
  * @property {(thing: Thing) => void} open
  * @property {(place: {lon: number | null, lat: number | null}) => void} show
  * @property {(order: Order, crew: string, how?: {reason?: string}) => Promise<void>} assign
+ * @property {(order: Order, candidate: import("./order_view.js").Candidate) => Promise<void>} assignAgainst
+ * @property {(offer: import("./board.js").Offer, answer: string) => Promise<void>} recordPhone
  * @property {(order: Order, reason?: string) => Promise<void>} hold
  * @property {(order: Order) => Promise<void>} resume
  * @property {(order: string) => void} askWhy

@@ -51,6 +51,7 @@ export function viewIncident(incident, board, hands) {
         say(`job.${order.kind}`), " · ", order.is_on_hold ? say("state.on_hold") : stateWord(order.state), order.crew ? ` · ${order.crew}` : "")))),
     make("p", { class: "actions" },
       incident.lon !== null && make("button", { type: "button", "data-focus": "show", click: () => hands.show(incident) }, say("show-on-map")),
+      make("a", { class: "button", href: `/incidents/${encodeURIComponent(incident.id)}`, "data-focus": "page" }, say("incident-page")),
       make("button", { type: "button", "data-focus": "close", "data-step": "close-incident", click: () => hands.closeIncident(incident) }, say("close-incident"))),
   ];
 }

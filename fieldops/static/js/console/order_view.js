@@ -33,6 +33,8 @@ import { severitySign } from "./severity.js";
  * @property {Reason[]} against
  */
 
+const PHONE_ANSWERS = ["accepted", "declined", "no_answer"];
+
 /** @typedef {{candidates: Candidate[]}} Why */
 /** @typedef {{problem: string} | {nobody: string}} NoWhy - it failed, or nobody has to be sent */
 
@@ -47,6 +49,7 @@ export function viewOrder(order, board, why, hands) {
   return [
     make("p", { class: "lead" }, severitySign(order.severity), " ", placeOf(order)),
     facts(order, board, hands),
+    ...board.offers.filter((offer) => offer.order === order.id).map((offer) => answering(offer, hands)),
     steps(order, board, hands),
     whyThisCrew(order, board, why, hands),
   ];
@@ -83,6 +86,20 @@ function facts(order, board, hands) {
   ];
   return make("dl", { class: "facts" }, rows.flatMap(([name, value]) => [
     make("dt", {}, say(`fact.${name}`)), make("dd", { "data-fact": name }, value)]));
+}
+
+/**
+ * A crew that has not answered: what it says on the phone is recorded here.
+ * @param {import("./board.js").Offer} offer
+ * @param {Hands} hands
+ */
+function answering(offer, hands) {
+  return make("section", { "data-part": "offer" },
+    make("p", {}, say(offer.kind === "ordered" ? "ordered" : "offered", { crew: `${offer.crew} ${offer.crew_name}` }), " ",
+      make("span", { class: "stand", "data-due": offer.due_at, "data-stand": standOf(offer.due_at).state }, standOf(offer.due_at).text)),
+    offer.is_phone_asked && make("p", { class: "phone" }, say("phone-them", { phone: offer.phone ?? say("unknown") })),
+    make("div", { class: "buttons", role: "group", "aria-label": say("phone-answer") }, ...PHONE_ANSWERS.map((answer) =>
+      make("button", { type: "button", "data-focus": `phone ${answer}`, "data-answer": answer, click: () => hands.recordPhone(offer, answer) }, say(`phone.${answer}`)))));
 }
 
 /** @param {Node | string} part */
@@ -163,7 +180,7 @@ function candidateRow(order, one, isRunnerUp, isAllStraight, hands) {
       ...(one.carries?.length ? pair("carries", one.carries.join(say("comma"))) : [])),
     make("div", { class: "line" },
       make("span", { class: one.can_go ? "against quiet" : "against quiet warning" }, against.map(({ text }) => text).join(say("comma"))),
-      !isThis && make("button", { type: "button", class: "quiet", "data-focus": `assign ${one.crew}`, click: () => hands.assign(order, one.crew) },
+      !isThis && make("button", { type: "button", class: "quiet", "data-focus": `assign ${one.crew}`, click: () => one.can_go ? hands.assign(order, one.crew) : hands.assignAgainst(order, one) },
         say(order.crew ? "reassign-to" : "assign-to", { crew: one.crew }))));
 }
 

@@ -86,6 +86,7 @@ const UNUSUAL = new Set(["verify_shut", "surplus", "stuck", "pump", "source"]);
  */
 export function viewOutage(outage, hands) {
   return [
+    make("p", { class: "lead" }, say(`outage.${outage.status}`), outage.is_planned ? ` · ${say("planned")}` : ""),
     outage.proposed && proposal(outage, outage.proposed, hands),
     whoIsOut(outage, hands),
     times(outage),
@@ -227,5 +228,6 @@ function restoring(outage, hands) {
 function ending(outage, hands) {
   return make("p", { class: "actions" },
     outage.incident && linkTo(outage.incident, () => hands.open({ kind: "incident", id: outage.incident ?? "" })),
+    make("a", { href: `/outages/${encodeURIComponent(outage.id)}`, "data-focus": "page" }, say("outage-page")),
     outage.status !== "closed" && make("button", { type: "button", class: "end", "data-focus": "end", "data-step": "end", click: () => hands.endOutage(outage) }, say("end-outage")));
 }

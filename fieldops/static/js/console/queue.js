@@ -192,9 +192,10 @@ function orderRow(order, group, board) {
   const crew = board.crews.find(({ id }) => id === order.crew);
   const proposed = board.crews.find(({ id }) => id === suggestion?.crew);
   const limit = limitOf(order);
+  const call = board.offers.find((offer) => offer.order === order.id && offer.is_phone_asked);
   const alone = group.incident === null;
   return {
-    signature: JSON.stringify([order, suggestion, crew?.name, proposed?.name, alone]),
+    signature: JSON.stringify([order, suggestion, crew?.name, proposed?.name, alone, call]),
     build: () => [
       alone && make("div", { class: "line" }, severitySign(order.severity), make("strong", { class: "what" }, placeOf(order)), outBadge(order.customers_out)),
       make("div", { class: "line" },
@@ -206,7 +207,8 @@ function orderRow(order, group, board) {
           make("span", { class: "stand", "data-due": limit[1], "data-stand": standOf(limit[1]).state }, standOf(limit[1]).text))),
       make("div", { class: "line quiet" },
         alone && make("span", { "data-age": order.opened_at }, ageOf(order.opened_at)),
-        ...crewWords(order, crew?.name, suggestion, proposed?.name)),
+        ...crewWords(order, crew?.name, suggestion, proposed?.name),
+        call !== undefined && make("span", { class: "phone" }, say("phone-them", { phone: call.phone ?? say("unknown") }))),
     ],
   };
 }
