@@ -107,15 +107,12 @@ class LiveSupply:
             world = world.with_facts(gates, position=Position.CLOSED)
         if pumps.size:
             world = world.with_facts(pumps, is_open=False)
-        is_wet = world.feeder != UNSUPPLIED
         if not before.has_sources:
-            is_wet = _wet_without_sources(world, segments)
+            return cls(before, world, _wet_from(world, _all_but(world, segments)))
         if work.sources_shut.size:
-            shut = np.unique(world.members.source_block[work.sources_shut]).astype(np.int32)
-            hanging, feeder, _ = world.take_away(shut, NO_ROWS)
-            is_wet[hanging] = feeder != UNSUPPLIED
-            is_wet[shut] = False
-        return cls(before, world, is_wet)
+            running = np.setdiff1d(np.arange(world.network.source_count), work.sources_shut)
+            return cls(before, world, _wet_from(world, world.members.source_block[running]))
+        return cls(before, world, world.feeder != UNSUPPLIED)
 
     def premises_dry(self) -> Rows:
         """
@@ -129,13 +126,18 @@ class LiveSupply:
         had = (self.before.feeder != UNSUPPLIED) | (not self.before.has_sources)
         lost = np.flatnonzero(had & ~self.is_wet).astype(np.int32)
         members, network = self.before.members, self.before.network
-        premises = np.unique(network.feed_premises[members.feeds.of_blocks(lost)])
+        losing = members.feeds.of_blocks(lost)
+        if not self.before.has_sources:
+            # Whether the other feed has water is unknown: a feed lost is supply lost. But what
+            # hangs on a closed pipe had none.
+            pipe = network.feed_pipe[losing]
+            return np.unique(network.feed_premises[losing[(pipe < 0) | network.pipe_is_open[pipe]]])
+        premises = np.unique(network.feed_premises[losing])
         feeds = members.feeds_of_premises.of_blocks(premises)
         owner = np.searchsorted(premises, network.feed_premises[feeds])
         block = members.feed_block[feeds]
-        wet = owner[(block >= 0) & self.is_wet[block]]
-        is_dry = np.bincount(wet, minlength=premises.size) == 0
-        found: Rows = premises[is_dry]
+        is_wet = (block >= 0) & self.is_wet[block]
+        found: Rows = premises[np.bincount(owner[is_wet], minlength=premises.size) == 0]
         return found
 
     def is_trench_dry(self, broken: Rows) -> bool:
@@ -185,19 +187,20 @@ def _passes(world: World, devices: Rows) -> Flags:
     return passes
 
 
-def _wet_without_sources(world: World, segments: Rows) -> Flags:
-    """Let water in from wherever no job is."""
-    feeder = np.full(world.blocks.count, ROOT, dtype=np.int32)
-    feeder[segments] = UNSUPPLIED
-    seeds = np.flatnonzero(feeder == ROOT).astype(np.int32)
-    flood(
-        world.edges.start,
-        world.edges.members,
-        world.blocks.edge_blocks,
-        world.state,
-        seeds,
-        feeder,
-    )
+def _all_but(world: World, blocks: Rows) -> Rows:
+    """List the blocks where no job is: without any source recorded water comes from there."""
+    is_outside = np.ones(world.blocks.count, dtype=np.bool_)
+    is_outside[blocks] = False
+    return np.flatnonzero(is_outside).astype(np.int32)
+
+
+def _wet_from(world: World, roots: Rows) -> Flags:
+    """Let water run from these blocks."""
+    feeder = np.full(world.blocks.count, UNSUPPLIED, dtype=np.int32)
+    seeds = np.unique(roots).astype(np.int32)
+    feeder[seeds] = ROOT
+    edges = world.edges
+    flood(edges.start, edges.members, world.blocks.edge_blocks, world.state, seeds, feeder)
     is_wet: Flags = feeder != UNSUPPLIED
     return is_wet
 
