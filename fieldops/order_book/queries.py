@@ -158,12 +158,16 @@ def _as_order(row: Mapping[Any, Any]) -> WorkOrder:
 
 def fetch_order(session: Session, order_id: str) -> WorkOrder | None:
     """Read one order."""
+    if "\0" in order_id:
+        return None
     row = session.execute(_select().where(WorkOrderRow.id == order_id)).mappings().first()
     return _as_order(row) if row is not None else None
 
 
 def lock_order(session: Session, order_id: str) -> WorkOrder | None:
     """Read one order and hold its row until the transaction ends."""
+    if "\0" in order_id:
+        return None
     # First the lock: what is read with it may be older than what the wait was for.
     locked = select(WorkOrderRow.key).where(WorkOrderRow.id == order_id).with_for_update()
     if session.execute(locked).first() is None:

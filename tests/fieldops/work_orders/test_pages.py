@@ -49,6 +49,9 @@ def test_a_dispatcher_leads_an_order_by_the_api(client: FlaskClient, session: Se
     assert lacking.json is not None
     assert [each["field"] for each in lacking.json["missing"]] == ["resume_by"]
     assert client.post("/api/v1/orders/W-0/triage", headers=headers).status_code == 404
+    assert client.get("/api/v1/orders/W-1%00", headers=headers).status_code == 404
+    assert client.get("/api/v1/orders?crew=%00", headers=headers).status_code == 400
+    assert client.post(f"{url}/note", json={"text": "\ud800"}, headers=headers).status_code == 400
     for odd in ({"version": "x"}, ["list"], {"reason": "\0", "resume_by": "x"}):
         assert client.post(f"{url}/hold", json=odd, headers=headers).status_code == 400
 
