@@ -7,12 +7,13 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fieldops.errors import NotFoundError, TooManyError
+from fieldops.errors import TooManyError
 from fieldops.events.service import Actor
 from fieldops.incidents.queries import read_policy
 from fieldops.photos.service import keep_photo
-from fieldops.reports import queries, service
-from fieldops.reports.service import CallBackDraft
+from fieldops.public import queries
+from fieldops.report_records.service import CallBackDraft, find_by_token
+from fieldops.reports import service
 from fieldops.work_orders.service import Filter, list_orders
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from fieldops.live_outages.service import Promise
-    from fieldops.reports.queries import Report
+    from fieldops.report_records.queries import Report
     from fieldops.reports.service import ReportDraft
 
 ANYBODY = Actor(name="public", roles=frozenset({"public"}))
@@ -89,7 +90,7 @@ def read_status(session: Session, token: str, now: dt.datetime) -> Status:
     NotFoundError
         If there is no such page.
     """
-    report = _find(session, token)
+    report = find_by_token(session, token)
     answer = service.describe_report(session, report.id, now)
     return Status(
         report=report,
@@ -98,13 +99,6 @@ def read_status(session: Session, token: str, now: dt.datetime) -> Status:
         crew=_crew_of(session, report),
         may_tell_not_back=report.status in {"callback_due", "closed"},
     )
-
-
-def _find(session: Session, token: str) -> Report:
-    report = queries.fetch_by_token(session, token)
-    if report is None:
-        raise NotFoundError("There is no such report. Check the address of this page.")
-    return report
 
 
 def _crew_of(session: Session, report: Report) -> str:
@@ -133,6 +127,6 @@ def tell_not_back(session: Session, token: str, now: dt.datetime) -> Report:
     ConflictError
         If the report is not over.
     """
-    report = _find(session, token)
+    report = find_by_token(session, token)
     draft = CallBackDraft(result="not_back", is_incoming=True)
     return service.record_call_back(session, report.id, draft, REPORTER, now)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
     from sqlalchemy.orm import Session
 
-    from fieldops.reports.queries import Report
+    from fieldops.report_records.queries import Report
 
 reports_api = Blueprint("reports_api", __name__, url_prefix="/api/v1/reports")
 

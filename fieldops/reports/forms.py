@@ -19,7 +19,7 @@ from fieldops.work_orders.service import EVENT_OF
 
 if TYPE_CHECKING:
     from fieldops.live_outages.service import Promise
-    from fieldops.reports.queries import Report
+    from fieldops.report_records.queries import Report
     from fieldops.reports.service import Candidate, Registered
 
 SHORT_TIME = "MM-dd HH:mm"

@@ -5,13 +5,28 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
 
-from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
+from fieldops.duplicates import queries as near_queries
+from fieldops.duplicates.service import (
+    Candidate,
+    Spot,
+    Told,
+    belongs,
+    choose_link,
+    find_outage,
+    find_reopening,
+    find_spot,
+    list_near,
+    place_of,
+    place_values,
+    promise_as_json,
+    rank,
+)
+from fieldops.errors import ConflictError, FieldopsError, ForbiddenError
 from fieldops.events.queries import fetch_events_of
-from fieldops.events.service import SYSTEM, Outcome, append_event, merge_fields
+from fieldops.events.service import SYSTEM, Outcome
 from fieldops.incidents import service as incidents
 from fieldops.incidents.queries import read_policy
 from fieldops.incidents.service import (
@@ -21,13 +36,35 @@ from fieldops.incidents.service import (
     SUPPLY,
     IncidentDraft,
     IncidentEffect,
-    family_of,
 )
 from fieldops.live_outages import service as live_outages
 from fieldops.live_supply.queries import fetch_of_incident
 from fieldops.outages.service import Question, preview_outage
 from fieldops.photos import service as photos
-from fieldops.reports import queries
+from fieldops.report_records import queries
+from fieldops.report_records.service import (
+    CHANNELS,
+    CONTACTS,
+    CallBackDraft,
+    ReportDraft,
+    answer_report,
+    change_report,
+    change_row,
+    find_report,
+    is_quiet,
+    link_report,
+    list_call_backs,
+    list_due,
+    list_earlier,
+    list_latest,
+    list_of_incidents,
+    list_waiting,
+    lock_report,
+    part_report,
+    record_call_back,
+    take_report,
+    tell_report,
+)
 from fieldops.work_orders.service import Filter, OrderDraft, list_orders, open_order
 
 if TYPE_CHECKING:
@@ -35,61 +72,42 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from fieldops.duplicates.queries import Reopening
     from fieldops.events.service import Actor, Event, Operation
     from fieldops.incidents.service import Incident, Place
     from fieldops.live_outages.service import LiveOutage, Outage, Promise
-    from fieldops.reports.queries import CallBack, Near, Reopening, Report
+    from fieldops.report_records.queries import CallBack, Report
     from fieldops.work_orders.service import WorkOrder
 
-CHANNELS = ("phone", "public", "crew", "api")
-CONTACTS = ("fault", "enquiry", "complaint", "suggestion", "praise")
-RESULTS = ("reached", "not_back", "complaint", "no_answer", "message")
+__all__ = [
+    "CallBackDraft",
+    "Candidate",
+    "Opening",
+    "Registered",
+    "ReportDraft",
+    "answer_report",
+    "apply_operation",
+    "change_report",
+    "describe_report",
+    "find_report",
+    "is_quiet",
+    "link_report",
+    "list_call_backs",
+    "list_due",
+    "list_earlier",
+    "list_latest",
+    "list_of_incidents",
+    "list_waiting",
+    "open_incident_for",
+    "part_report",
+    "promise_as_json",
+    "record_call_back",
+    "register_report",
+    "take_report",
+]
+
 DESK = frozenset({"dispatcher", "service_agent", "manager", "system"})
-LOCAL = ZoneInfo("Asia/Shanghai")
 MOST_PHOTOS = 6
-CHANGEABLE = ("kind", "contact", "words", "address", "name", "phone", "danger")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportDraft:
-    """
-    What somebody told. The place is one of lon and lat, a pipe's or a customer's id, or an address.
-
-    `is_answered`: an enquiry that was answered on the spot. `client_id`: sent again, a report of
-    the same number is the same report.
-    """
-
-    kind: str
-    channel: str = "phone"
-    contact: str = "fault"
-    words: str = ""
-    name: str | None = None
-    phone: str | None = None
-    lon: float | None = None
-    lat: float | None = None
-    address: str | None = None
-    pipe: str | None = None
-    at_m: float | None = None
-    customer: str | None = None
-    danger: bool = False
-    is_answered: bool = False
-    is_drill: bool = False
-    photo_sha256: tuple[str, ...] = ()
-    client_id: str | None = None
-    token: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """An open incident or report that may be of the same thing, and why."""
-
-    subject: str
-    id: str
-    kind: str
-    address: str | None
-    why: tuple[str, ...]
-    distance_m: float | None
-    age_min: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +122,6 @@ class Registered:
     reopening: Reopening | None = None
     """Discoloured water comes from this reopening: flushing is proposed."""
     is_repeated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
-    """Where a report comes from, as far as it is known."""
-
-    place: Place | None
-    address: str | None
-    customer_key: int | None
 
 
 def with_photos(draft: ReportDraft, photo_sha256: Sequence[str]) -> ReportDraft:
@@ -135,28 +144,28 @@ def register_report(
     """
     _check_draft(session, draft)
     if draft.client_id is not None:
-        queries.lock_sender(session, draft.client_id)
+        queries.lock_client(session, draft.client_id)
         there = queries.fetch_by_client_id(session, draft.client_id)
         if there is not None:
             return _registered_before(session, there, now)
-    queries.join_intake(session)
+    near_queries.join_intake(session)
     policy = read_policy(session)
-    spot = _find_spot(session, draft, policy)
+    spot = find_spot(session, draft, policy)
     if spot.place is not None:
         incidents.lock_zone(session, spot.place)
-    near = _list_near(session, spot.place, now, policy, is_drill=draft.is_drill)
-    outage = _find_outage(session, spot, now)
+    near = list_near(session, spot.place, now, policy, is_drill=draft.is_drill)
+    outage = find_outage(session, spot, now)
     promise = None if outage is None else live_outages.promise(session, outage.outage, now)
-    reopening = _find_reopening(session, draft.kind, spot, policy, now)
-    link = _choose_link(session, draft.kind, near, outage, reopening)
+    reopening = find_reopening(session, draft.kind, spot, policy, now)
+    link = choose_link(session, draft.kind, near, outage, reopening)
     report = queries.insert_report(
         session, _values(draft, spot, actor, now) | _told(outage, promise) | _linked(draft, link)
     )
-    _tell(session, "report.registered", report, actor, now)
+    tell_report(session, "report.registered", report, actor, now)
     linked = None if link is None else incidents.find_by_keys(session, [link[0]])[link[0]]
     return Registered(
         report=report,
-        candidates=[] if linked else _rank(near, Told.of(report), policy, now),
+        candidates=[] if linked else rank(near, Told.of(report), policy, now),
         linked_incident=linked,
         outage=outage,
         promise=promise,
@@ -189,91 +198,6 @@ def _registered_before(session: Session, report: Report, now: dt.datetime) -> Re
     )
 
 
-def _find_spot(session: Session, draft: ReportDraft, policy: Mapping[str, float]) -> Spot:
-    """Find the place by the best that is known: customer, pipe, coordinates, then address."""
-    address = (draft.address or "").strip() or None
-    premises, pipe_key, at_m, lon, lat = None, None, draft.at_m, draft.lon, draft.lat
-    if draft.customer is not None:
-        premises = queries.fetch_customer(session, draft.customer)
-        if premises is None:
-            raise NotFoundError("There is no customer %(customer)s.", customer=draft.customer)
-    elif draft.pipe is None and lon is None and address is not None:
-        premises = queries.fetch_customer_at(session, address)
-    if draft.pipe is not None:
-        pipe_key = incidents.find_pipe_key(session, draft.pipe)
-    if premises is not None:
-        address = address or premises.address
-        lon, lat = (premises.lon, premises.lat) if lon is None else (lon, lat)
-        if pipe_key is None and premises.pipe_key is not None:
-            pipe_key, at_m = premises.pipe_key, premises.at_m
-    place = incidents.locate(
-        session, lon=lon, lat=lat, pipe_key=pipe_key, at_m=at_m, most_m=policy["nearest_pipe_m"]
-    )
-    if address is None and place is not None:
-        address = place.road_name
-    return Spot(
-        place=place, address=address, customer_key=premises.key if premises is not None else None
-    )
-
-
-def _find_outage(session: Session, spot: Spot, now: dt.datetime) -> LiveOutage | None:
-    """Find the outage that a place is without water by; one of tomorrow, or over, is none."""
-    pipe_key = spot.place.pipe_key if spot.place else None
-    keys = [] if spot.customer_key is None else [spot.customer_key]
-    if not keys and pipe_key is None:
-        return None
-    found = live_outages.find_live_outage_at(session, customer_keys=keys, pipe_key=pipe_key)
-    if found is None or found.status != "open":
-        return None
-    begins_at = found.outage.planned_from
-    is_later = found.outage.is_planned and begins_at is not None and begins_at > now
-    return None if is_later else found
-
-
-def _find_reopening(
-    session: Session, kind: str, spot: Spot, policy: Mapping[str, float], now: dt.datetime
-) -> Reopening | None:
-    pipe_key = spot.place.pipe_key if spot.place else None
-    if kind != "discoloured" or (pipe_key is None and spot.customer_key is None):
-        return None
-    since = now - dt.timedelta(hours=policy["reopening_h"])
-    return queries.fetch_reopening(session, pipe_key, spot.customer_key, since, now)
-
-
-def belongs(kind: str, incident_kind: str, *, is_planned: bool) -> bool:
-    """Tell whether a report of a kind may be of an incident of a kind at all."""
-    if is_planned or incident_kind == "planned_work":
-        return kind in SUPPLY or kind in QUALITY
-    family = family_of(incident_kind)
-    return family_of(kind) == family or (family == "supply" and kind in QUALITY)
-
-
-def _choose_link(
-    session: Session,
-    kind: str,
-    near: Iterable[Near],
-    outage: LiveOutage | None,
-    reopening: Reopening | None,
-) -> tuple[int, str] | None:
-    """Choose the incident that a report is linked to by itself, and by what, if any."""
-    if reopening is not None and reopening.incident_key is not None:
-        return reopening.incident_key, "reopening"
-    inside = [
-        one
-        for one in near
-        if one.subject == "incident"
-        and one.is_in_zone
-        and belongs(kind, one.kind, is_planned=one.is_planned)
-    ]
-    if inside:
-        # Two in one segment are rare, and then somebody said so: the nearest is the likelier.
-        return min(inside, key=lambda one: one.distance_m or 0.0).key, "zone"
-    if outage is not None and (kind in SUPPLY or kind in QUALITY):
-        reach = queries.fetch_reach(session, outage.key)
-        return (reach.incident_key, "zone") if reach else None
-    return None
-
-
 def _values(draft: ReportDraft, spot: Spot, actor: Actor, now: dt.datetime) -> dict[str, Any]:
     is_taken = actor.person_id is not None and draft.channel in {"phone", "crew"}
     return {
@@ -286,7 +210,7 @@ def _values(draft: ReportDraft, spot: Spot, actor: Actor, now: dt.datetime) -> d
         "name": (draft.name or "").strip() or None,
         "phone": (draft.phone or "").strip() or None,
         "address": spot.address,
-        **_place_values(spot),
+        **place_values(spot),
         "first_contact_id": actor.person_id if is_taken else None,
         "first_contact_by": (actor.by_phone_for or actor.name) if is_taken else None,
         "received_at": now,
@@ -295,18 +219,6 @@ def _values(draft: ReportDraft, spot: Spot, actor: Actor, now: dt.datetime) -> d
         "token": draft.token,
         "status": "answered" if draft.is_answered else "open",
         "ended_at": now if draft.is_answered else None,
-    }
-
-
-def _place_values(spot: Spot) -> dict[str, Any]:
-    place = spot.place
-    return {
-        "lon": place.lon if place else None,
-        "lat": place.lat if place else None,
-        "pipe_key": place.pipe_key if place else None,
-        "at_m": place.at_m if place else None,
-        "part_key": place.part_key if place else None,
-        "customer_key": spot.customer_key,
     }
 
 
@@ -321,98 +233,6 @@ def _linked(draft: ReportDraft, link: tuple[int, str] | None) -> dict[str, Any]:
         return {}
     values: dict[str, Any] = {"incident_key": link[0], "link_kind": link[1]}
     return values if draft.is_answered else values | {"status": "linked"}
-
-
-def promise_as_json(promise: Promise) -> dict[str, str | None]:
-    """Write what was promised so that it can be kept."""
-    return {
-        name: moment.isoformat() if (moment := getattr(promise, name)) else None
-        for name in ("by", "next_news_at")
-    }
-
-
-def _list_near(
-    session: Session,
-    place: Place | None,
-    now: dt.datetime,
-    policy: Mapping[str, float],
-    *,
-    is_drill: bool,
-) -> list[Near]:
-    if place is None:
-        return []
-    since = now - dt.timedelta(hours=policy["duplicate_age_h"])
-    limits = (policy["duplicate_distance_m"], since)
-    where = (place.lon, place.lat)
-    near = queries.fetch_candidates(session, where, place.part_key, place.zone_parts, limits)
-    return [one for one in near if one.is_drill == is_drill]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What decides of a report which others may be the same."""
-
-    kind: str
-    key: int | None = None
-    incident_key: int | None = None
-    parted_from: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, report: Report) -> Told:
-        """Take it from a report."""
-        return cls(
-            kind=report.kind,
-            key=report.key,
-            incident_key=report.incident_key,
-            parted_from=tuple(report.parted_from),
-        )
-
-
-def _rank(
-    near: Iterable[Near], report: Told, policy: Mapping[str, float], now: dt.datetime
-) -> list[Candidate]:
-    """Put what may be the same first: by segment, then by distance, age and kind together."""
-
-    def order(one: Near) -> tuple[bool, float]:
-        far = (one.distance_m or 0.0) / policy["duplicate_distance_m"]
-        old = (now - one.at).total_seconds() / 3600 / policy["duplicate_age_h"]
-        alike = 0.0 if one.kind == report.kind else 0.1
-        strange = 0.0 if belongs(report.kind, one.kind, is_planned=one.is_planned) else 2.0
-        first = 0.0 if one.subject == "incident" else 0.05
-        return not one.is_in_zone, far + old + alike + strange + first
-
-    others = [
-        one
-        for one in near
-        if not (one.subject == "report" and one.key == report.key)
-        and not (one.subject == "incident" and one.key == report.incident_key)
-    ]
-    best = sorted(others, key=order)[: int(policy["duplicates_shown"])]
-    return [_as_candidate(one, report, policy, now) for one in best]
-
-
-def _as_candidate(
-    one: Near, report: Told, policy: Mapping[str, float], now: dt.datetime
-) -> Candidate:
-    is_near = one.distance_m is not None and one.distance_m <= policy["duplicate_distance_m"]
-    is_related = belongs(report.kind, one.kind, is_planned=one.is_planned)
-    why = {
-        "same_zone": one.is_in_zone,
-        "near": is_near,
-        "same_kind": one.kind == report.kind,
-        "related_kind": one.kind != report.kind and is_related,
-        "planned": one.is_planned,
-        "parted": one.subject == "incident" and one.key in report.parted_from,
-    }
-    return Candidate(
-        subject=one.subject,
-        id=one.id,
-        kind=one.kind,
-        address=one.address,
-        why=tuple(code for code, is_so in why.items() if is_so),
-        distance_m=None if one.distance_m is None else round(one.distance_m, 1),
-        age_min=int((now - one.at).total_seconds() // 60),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,16 +259,16 @@ def ask_about_place(session: Session, draft: ReportDraft, now: dt.datetime) -> K
         If there is no such pipe or customer.
     """
     policy = read_policy(session)
-    spot = _find_spot(session, draft, policy)
-    near = _list_near(session, spot.place, now, policy, is_drill=False)
-    outage = _find_outage(session, spot, now)
-    reopening = _find_reopening(session, draft.kind, spot, policy, now)
-    link = _choose_link(session, draft.kind, near, outage, reopening)
+    spot = find_spot(session, draft, policy)
+    near = list_near(session, spot.place, now, policy, is_drill=False)
+    outage = find_outage(session, spot, now)
+    reopening = find_reopening(session, draft.kind, spot, policy, now)
+    link = choose_link(session, draft.kind, near, outage, reopening)
     linked = incidents.find_by_keys(session, [link[0]])[link[0]] if link else None
     return Known(
         place=spot.place,
         address=spot.address,
-        candidates=[] if linked else _rank(near, Told(kind=draft.kind), policy, now),
+        candidates=[] if linked else rank(near, Told(kind=draft.kind), policy, now),
         links_to=linked,
         outage=outage,
         promise=None if outage is None else live_outages.promise(session, outage.outage, now),
@@ -468,144 +288,23 @@ def describe_report(session: Session, report_id: str, now: dt.datetime) -> Regis
     """
     report = find_report(session, report_id)
     policy = read_policy(session)
-    place = _place_of(session, report, policy)
+    place = place_of(session, report, policy)
     spot = Spot(place=place, address=report.address, customer_key=report.customer_key)
     near = []
     if report.incident_key is None:
-        near = _list_near(session, place, now, policy, is_drill=report.is_drill)
-    outage = _find_outage(session, spot, now)
+        near = list_near(session, place, now, policy, is_drill=report.is_drill)
+    outage = find_outage(session, spot, now)
     linked = None
     if report.incident_key is not None:
         linked = incidents.find_by_keys(session, [report.incident_key])[report.incident_key]
     return Registered(
         report=report,
-        candidates=_rank(near, Told.of(report), policy, now),
+        candidates=rank(near, Told.of(report), policy, now),
         linked_incident=linked,
         outage=outage,
         promise=None if outage is None else live_outages.promise(session, outage.outage, now),
-        reopening=_find_reopening(session, report.kind, spot, policy, now),
+        reopening=find_reopening(session, report.kind, spot, policy, now),
     )
-
-
-def _place_of(session: Session, report: Report, policy: Mapping[str, float]) -> Place | None:
-    return incidents.locate(
-        session,
-        lon=report.lon,
-        lat=report.lat,
-        pipe_key=report.pipe_key,
-        at_m=report.at_m,
-        most_m=policy["nearest_pipe_m"],
-    )
-
-
-def find_report(session: Session, report_id: str) -> Report:
-    """
-    Give a report.
-
-    Raises
-    ------
-    NotFoundError
-        If there is none of this id.
-    """
-    return _found(queries.fetch_report(session, report_id), report_id)
-
-
-def _lock(session: Session, report_id: str) -> Report:
-    return _found(queries.fetch_report(session, report_id, is_locking=True), report_id)
-
-
-def _found(report: Report | None, report_id: str) -> Report:
-    if report is None:
-        raise NotFoundError("There is no report %(report)s.", report=report_id)
-    return report
-
-
-def list_of_incidents(session: Session, incident_keys: Sequence[int]) -> list[Report]:
-    """Give the reports that are linked to some incidents."""
-    return queries.fetch_of_incidents(session, incident_keys) if incident_keys else []
-
-
-def list_waiting(session: Session, limit: int = 200) -> list[Report]:
-    """Give what nobody has linked or answered yet, the oldest first."""
-    return queries.fetch_by_status(session, ["open"], limit)
-
-
-def list_latest(session: Session, limit: int = 20) -> list[Report]:
-    """Give what came last."""
-    return queries.fetch_latest(session, limit)
-
-
-def list_earlier(session: Session, phone: str, limit: int = 5) -> list[Report]:
-    """Give what came from a telephone before."""
-    return queries.fetch_by_phone(session, phone, limit)
-
-
-def link_report(
-    session: Session,
-    report_id: str,
-    incident_id: str,
-    actor: Actor,
-    now: dt.datetime,
-    kind: str = "chosen",
-) -> Report:
-    """
-    Link a report to an incident; it stays its own record.
-
-    Raises
-    ------
-    ConflictError
-        If it is linked to another incident, or over.
-    """
-    report = _lock(session, report_id)
-    incident = incidents.find_incident(session, incident_id)
-    if report.incident_key == incident.key:
-        return report
-    if report.incident_key is not None:
-        raise ConflictError(
-            "%(report)s is linked to %(incident)s already: part it first.",
-            report=report.id,
-            incident=report.incident,
-        )
-    if report.status not in {"open", "answered"}:
-        raise ConflictError("%(report)s is over.", report=report.id)
-    values: dict[str, Any] = {
-        "incident_key": incident.key,
-        "link_kind": kind,
-        "linked_by": actor.name,
-        "parted_from": [key for key in report.parted_from if key != incident.key],
-    }
-    if report.status == "open":
-        values["status"] = "linked" if incident.is_open else "callback_due"
-    after = _change(session, report, values, actor)
-    _tell(session, "report.linked", after, actor, now)
-    return after
-
-
-def part_report(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> Report:
-    """
-    Undo a link; it is not made again by itself.
-
-    Raises
-    ------
-    ConflictError
-        If it is linked to nothing, or the call back is done.
-    """
-    report = _lock(session, report_id)
-    if report.incident_key is None:
-        raise ConflictError("%(report)s is linked to no incident.", report=report.id)
-    if report.status == "closed":
-        raise ConflictError("%(report)s is over.", report=report.id)
-    values: dict[str, Any] = {
-        "incident_key": None,
-        "link_kind": None,
-        "linked_by": None,
-        "parted_from": [*report.parted_from, report.incident_key],
-    }
-    if report.status != "answered":
-        values["status"] = "open"
-    after = _change(session, report, values, actor)
-    _tell(session, "report.parted", after, actor, now, more={"parted_from": report.incident})
-    return after
 
 
 def place_report(
@@ -622,183 +321,27 @@ def place_report(
         If nothing says where.
     """
     policy = read_policy(session)
-    queries.join_intake(session)
-    spot = _find_spot(session, where, policy)
+    near_queries.join_intake(session)
+    spot = find_spot(session, where, policy)
     if spot.place is None:
         raise FieldopsError("Say where it is: a place on the map, or a pipe.")
     incidents.lock_zone(session, spot.place)
-    report = _lock(session, report_id)
+    report = lock_report(session, report_id)
     if report.incident_key is not None or report.status != "open":
         raise ConflictError("%(report)s is linked or over: its place stays.", report=report.id)
-    near = _list_near(session, spot.place, now, policy, is_drill=report.is_drill)
-    outage = _find_outage(session, spot, now)
+    near = list_near(session, spot.place, now, policy, is_drill=report.is_drill)
+    outage = find_outage(session, spot, now)
     promise = None if outage is None else live_outages.promise(session, outage.outage, now)
-    reopening = _find_reopening(session, report.kind, spot, policy, now)
-    link = _choose_link(session, report.kind, near, outage, reopening)
+    reopening = find_reopening(session, report.kind, spot, policy, now)
+    link = choose_link(session, report.kind, near, outage, reopening)
     if link is not None and link[0] in report.parted_from:
         link = None
-    values = _place_values(spot) | {"address": report.address or spot.address}
+    values = place_values(spot) | {"address": report.address or spot.address}
     if link is not None:
         values |= {"incident_key": link[0], "link_kind": link[1], "status": "linked"}
-    after = _change(session, report, values | _told(outage, promise), actor)
-    _tell(session, "report.placed", after, actor, now)
+    after = change_row(session, report, values | _told(outage, promise), actor)
+    tell_report(session, "report.placed", after, actor, now)
     return after
-
-
-def _change(session: Session, report: Report, values: Mapping[str, Any], actor: Actor) -> Report:
-    """Write what changed; whoever does the first thing about a report is its first contact."""
-    version = report.version + 1
-    taken: dict[str, Any] = {}
-    if report.first_contact_by is None and actor.person_id is not None:
-        taken = {
-            "first_contact_id": actor.person_id,
-            "first_contact_by": actor.by_phone_for or actor.name,
-        }
-    changed = {**values, **taken}
-    return queries.update_report(
-        session,
-        report.key,
-        {
-            **changed,
-            "version": version,
-            "changed_in": report.changed_in | dict.fromkeys(changed, version),
-        },
-    )
-
-
-def take_report(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> Report:
-    """
-    Become the first contact of a report that came without one; that is set once.
-
-    Raises
-    ------
-    ConflictError
-        If somebody is.
-    """
-    report = _lock(session, report_id)
-    if report.first_contact_by is not None:
-        raise ConflictError(
-            "%(person)s is the first contact of %(report)s.",
-            person=report.first_contact_by,
-            report=report.id,
-        )
-    after = _change(session, report, {}, actor)
-    _tell(session, "report.taken", after, actor, now)
-    return after
-
-
-def answer_report(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> Report:
-    """
-    End an enquiry that is answered.
-
-    Raises
-    ------
-    ConflictError
-        If it is over, or a fault or complaint, which a call back ends.
-    """
-    report = _lock(session, report_id)
-    if report.contact in {"fault", "complaint"}:
-        raise ConflictError("A fault or a complaint ends with a call back.")
-    if report.status in {"answered", "closed"}:
-        raise ConflictError("%(report)s is over.", report=report.id)
-    after = _change(session, report, {"status": "answered", "ended_at": now}, actor)
-    _tell(session, "report.answered", after, actor, now)
-    return after
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallBackDraft:
-    """How a try to call back ended; `is_incoming`: the reporter called, at whatever hour."""
-
-    result: str
-    note: str = ""
-    at: dt.datetime | None = None
-    is_incoming: bool = False
-
-
-def record_call_back(
-    session: Session, report_id: str, draft: CallBackDraft, actor: Actor, now: dt.datetime
-) -> Report:
-    """
-    Record a try to call back, and end the report where that is enough.
-
-    Raises
-    ------
-    FieldopsError
-        If there is no such result, or it lies in the future.
-    ConflictError
-        If the report is over, it was in the hours of quiet, or a message cannot end it.
-    """
-    report = _lock(session, report_id)
-    at = draft.at or now
-    _check_call_back(session, report, draft, at, now)
-    queries.insert_call_back(
-        session,
-        {
-            "report_key": report.key,
-            "result": draft.result,
-            "note": draft.note.strip(),
-            "at": at,
-            "person_id": actor.person_id,
-            "person_name": actor.by_phone_for or actor.name,
-        },
-    )
-    after = _change(session, report, _after_call(session, report, draft.result, now), actor)
-    more = {"result": draft.result}
-    _tell(session, "report.called_back", after, actor, now, more=more)
-    return after
-
-
-def _check_call_back(
-    session: Session, report: Report, draft: CallBackDraft, at: dt.datetime, now: dt.datetime
-) -> None:
-    if draft.result not in RESULTS:
-        raise FieldopsError("A call back knows no result %(result)s.", result=draft.result)
-    if at > now or at < report.received_at:
-        raise FieldopsError("A call back lies between the report and now.")
-    if report.status in {"answered", "closed"} and draft.result not in {"not_back", "complaint"}:
-        raise ConflictError("%(report)s is over.", report=report.id)
-    if draft.result == "message":
-        tried = queries.fetch_call_backs(session, [report.key]).get(report.key, [])
-        is_told_otherwise = any(one.result == "not_back" for one in tried)
-        if report.contact == "complaint" or is_told_otherwise:
-            raise ConflictError("A complaint, or water that is not back, needs a person to call.")
-    elif not draft.is_incoming and is_quiet(read_policy(session), at):
-        raise ConflictError("Nobody is called in the hours of quiet.")
-
-
-def is_quiet(policy: Mapping[str, float], at: dt.datetime) -> bool:
-    """Tell whether nobody may be called at a moment."""
-    local = at.astimezone(LOCAL)
-    hour = local.hour + local.minute / 60
-    since, until = policy["quiet_from_h"], policy["quiet_until_h"]
-    if since <= until:
-        return since <= hour < until
-    return hour >= since or hour < until
-
-
-def _after_call(session: Session, report: Report, result: str, now: dt.datetime) -> dict[str, Any]:
-    """Tell how a report stands after a call."""
-    if result == "not_back":
-        return {"status": "open", "ended_at": None}
-    if result == "complaint":
-        is_waiting = report.status == "linked"
-        status = "linked" if is_waiting else "open"
-        return {"contact": "complaint", "status": status, "ended_at": None}
-    if report.status == "linked":
-        # Its incident is under way: it was told how things are, and will be called again.
-        return {}
-    if result == "no_answer":
-        tries = queries.count_call_backs(session, report.key, "no_answer")
-        if tries < read_policy(session)["call_back_tries"]:
-            return {}
-    return {"status": "closed", "ended_at": now}
-
-
-def list_call_backs(session: Session, reports: Iterable[Report]) -> dict[int, list[CallBack]]:
-    """Give the tries to call some reporters back, by the keys of their reports."""
-    keys = [report.key for report in reports]
-    return queries.fetch_call_backs(session, keys) if keys else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -831,10 +374,10 @@ def open_incident_for(
     FieldopsError
         If nobody knows where it is.
     """
-    place = _place_of(session, find_report(session, report_id), read_policy(session))
+    place = place_of(session, find_report(session, report_id), read_policy(session))
     if place is not None:
         incidents.lock_zone(session, place)
-    report = _lock(session, report_id)
+    report = lock_report(session, report_id)
     if report.incident is not None and report.link_kind == "zone" and not is_separate:
         # Somebody else opened it while this person was still reading.
         incident = incidents.find_incident(session, report.incident)
@@ -866,7 +409,7 @@ def open_incident_for(
     if report.incident_key is None:
         report = link_report(session, report.id, incident.id, actor, now, kind)
     elif report.incident_key == incident.key:
-        report = _change(session, report, {"link_kind": kind, "linked_by": actor.name}, actor)
+        report = change_row(session, report, {"link_kind": kind, "linked_by": actor.name}, actor)
     orders: list[WorkOrder] = []
     if is_new:
         incident = _record_expected_effect(session, incident, now)
@@ -1011,64 +554,9 @@ def open_file(session: Session, incident_id: str) -> IncidentFile:
     )
 
 
-def list_due(session: Session, limit: int = 200) -> list[Report]:
-    """Give the reports whose reporters are to be called back, the oldest first."""
-    return queries.fetch_by_status(session, ["callback_due"], limit)
-
-
-def change_report(
-    session: Session,
-    report_id: str,
-    wanted: Mapping[str, Any],
-    base_version: int | None,
-    actor: Actor,
-    now: dt.datetime,
-) -> tuple[Report, Mapping[str, Any]]:
-    """Change fields of a report, and give it with the fields that somebody else changed."""
-    report = _lock(session, report_id)
-    wanted = {name: wanted[name] for name in CHANGEABLE if name in wanted}
-    if wanted.get("kind", report.kind) not in KINDS:
-        raise FieldopsError("There is no kind of report %(kind)s.", kind=wanted["kind"])
-    if wanted.get("contact", report.contact) not in CONTACTS:
-        raise FieldopsError("There is no such channel or kind of contact.")
-    current = {name: getattr(report, name) for name in wanted}
-    merged = merge_fields(current, report.changed_in, base_version, wanted)
-    changed = {name: value for name, value in merged.applied.items() if current[name] != value}
-    if not changed:
-        return report, merged.conflicts
-    after = _change(session, report, changed, actor)
-    _tell(session, "report.changed", after, actor, now, more={"fields": sorted(changed)})
-    return after, merged.conflicts
-
-
-def _tell(
-    session: Session,
-    kind: str,
-    report: Report,
-    actor: Actor,
-    now: dt.datetime,
-    *,
-    more: Mapping[str, Any] | None = None,
-) -> None:
-    # The log is never changed: no name and no number of anybody outside goes into it.
-    body = {
-        "id": report.id,
-        "state": report.status,
-        "version": report.version,
-        "kind": report.kind,
-        "contact": report.contact,
-        "channel": report.channel,
-        "incident": report.incident,
-        "link_kind": report.link_kind,
-        "lon": report.lon,
-        "lat": report.lat,
-        "address": report.address,
-        **(more or {}),
-    }
-    append_event(session, kind, ("report", report.key), by=actor, now=now, body=body)
-
-
 _DRAFTS = TypeAdapter(ReportDraft)
+
+
 _CALL_BACKS = TypeAdapter(CallBackDraft)
 
 
@@ -1171,11 +659,11 @@ def _link_what_was_told(session: Session, event: Event) -> None:
 
 def _link_in_outage(session: Session, event: Event) -> None:
     """Link who told of no water to the incident whose outage reached them."""
-    reach = queries.fetch_reach(session, event.subject_key)
+    reach = near_queries.fetch_reach(session, event.subject_key)
     if reach is None:
         return
     # Else a call that does not see this outage yet, and that it does not see, stays alone.
-    queries.stop_intake(session)
+    near_queries.stop_intake(session)
     since = event.received_at - dt.timedelta(hours=read_policy(session)["duplicate_age_h"])
     kinds = [*SUPPLY, *QUALITY]
     linked = queries.link_all_on_pipes(session, reach.incident_key, reach.pipe_keys, kinds, since)
@@ -1195,7 +683,7 @@ def _resume(session: Session, event: Event) -> None:
 
 def _tell_all(session: Session, kind: str, reports: Iterable[Report], event: Event) -> None:
     for report in reports:
-        _tell(session, kind, report, SYSTEM, event.received_at)
+        tell_report(session, kind, report, SYSTEM, event.received_at)
 
 
 HANDLERS = {

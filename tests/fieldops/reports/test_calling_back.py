@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from fieldops.errors import ConflictError, FieldopsError
+from fieldops.events.service import Operation
 from fieldops.incidents import service as incidents
 from fieldops.incidents.service import IncidentDraft
 from fieldops.reports import service
@@ -19,7 +20,7 @@ from tests.fieldops.reports.places import NOW, SYSTEM, agent, at, call
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from fieldops.reports.queries import Report
+    from fieldops.report_records.queries import Report
 
 LATER = NOW + dt.timedelta(hours=1)
 AT_NIGHT = dt.datetime(2026, 1, 2, 13, 30, tzinfo=dt.UTC)
@@ -71,6 +72,19 @@ def test_a_call_that_reached_ends_the_report_with_time_and_person(town: Session)
     assert (tried.result, tried.at, tried.person_name) == ("reached", LATER, "王芳")
     with pytest.raises(ConflictError):
         try_to_call(town, report, "reached")
+
+
+def test_a_call_may_come_as_an_operation_too(town: Session) -> None:
+    """With the time at which it was made."""
+    report = closed(town)
+    body = {"result": "reached", "at": LATER.isoformat(), "note": "谢谢"}
+    operation = Operation(
+        subject_kind="report", subject_id=report.id, action="call_back", body=body
+    )
+    after = dt.datetime(2026, 1, 2, 5, tzinfo=dt.UTC)
+    assert service.apply_operation(town, operation, agent(town), after).state == "closed"
+    (tried,) = service.list_call_backs(town, [report])[report.key]
+    assert (tried.at, tried.note) == (LATER, "谢谢")
 
 
 def test_three_failed_tries_end_it(town: Session) -> None:

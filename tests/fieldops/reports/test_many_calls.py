@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from fieldops.db import make_sessions
+from fieldops.duplicates import queries
 from fieldops.live_outages.service import OutageDraft, open_outage
-from fieldops.reports import queries, service
+from fieldops.reports import service
 from fieldops.reports.service import ReportDraft
 from tests.fieldops.outages.towns import street
 from tests.fieldops.reports.places import NOW, SYSTEM, at, call

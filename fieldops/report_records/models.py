@@ -110,18 +110,6 @@ class CallBackRow(Base):
     person_name: Mapped[str] = mapped_column(Text)
 
 
-class PublicPost(Base):
-    """That an address sent something to the public page, for as long as it counts."""
-
-    __tablename__ = "public_post"
-    __table_args__ = (Index("ix_public_post_sender", "sender", "at"),)
-
-    key: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    sender: Mapped[str] = mapped_column(Text)
-    """A keyed hash of the address: enough to count, too little to find anybody."""
-    at: Mapped[dt.datetime] = mapped_column(Moment)
-
-
 class ReportPolicy(Base):
     """A number that a manager may change."""
 
