@@ -24,6 +24,8 @@ from fieldops.street_times.service import Travel, find_travel, straight_minutes
 from gis.assignment import Board, Calls, Decision, decide, job_weight, late_weight
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import NDArray
     from sqlalchemy.orm import Session
 
@@ -52,6 +54,8 @@ LEAST_LEFT_S = 600.0
 """A crew that has worked longer than expected is expected to need so long still."""
 UNSENT_S = 1800.0
 """How long an earlier stage without a crew takes to begin, at a guess."""
+MOST_BETWEEN = 200
+"""Among more jobs than this the ways between them take longer than the rest of the decision."""
 PAST_DAYS, PAST_PLACES, LEAST_PAST = 28.0, 60, 30
 """So far back goes what is expected to be reported next, and so much must have been reported."""
 DRILL_WEIGHT = 1e-12
@@ -164,11 +168,11 @@ def draw_picture(session: Session, now: dt.datetime, position: int) -> Picture:
     """Look at every crew and every open job, and decide."""
     settings = fetch_settings(session)
     crews = list_crews(session, now)
-    everything = queries.fetch_jobs(session)
+    everything = {job.key: job for job in queries.fetch_jobs(session)}
     jobs, blocked = _jobs_for_now(everything, now)
-    present = _present_jobs(crews, everything)
+    present = _present_jobs(crews, everything.values())
     spots = [
-        _spot_of(crew, present.get(row), settings, now, everything)
+        _spot_of(crew, present.get(row), settings, now, everything.values())
         for row, crew in enumerate(crews)
     ]
     goals = [(job.lon, job.lat) for job in jobs]
@@ -220,25 +224,27 @@ def draw_picture(session: Session, now: dt.datetime, position: int) -> Picture:
     )
 
 
-def _jobs_for_now(everything: list[Job], now: dt.datetime) -> tuple[list[Job], dict[str, str]]:
+def _jobs_for_now(
+    everything: Mapping[int, Job], now: dt.datetime
+) -> tuple[list[Job], dict[str, str]]:
     """Part the jobs to which somebody may be sent from those that cannot begin for long."""
-    ids = {job.key: job.id for job in everything}
     jobs: list[Job] = []
     blocked: dict[str, str] = {}
-    for job in everything:
+    for job in everything.values():
         if job.phase == "coming" or (
             job.phase == "waiting" and _release_s(job, everything, now) <= LEAD_S
         ):
             jobs.append(job)
         elif job.phase == "waiting":
-            blocked[job.id] = ids.get(job.after_order_key or 0, "")
+            before = everything.get(job.after_order_key or 0)
+            blocked[job.id] = before.id if before else ""
     return jobs, blocked
 
 
-def _release_s(job: Job, everything: list[Job], now: dt.datetime) -> float:
+def _release_s(job: Job, everything: Mapping[int, Job], now: dt.datetime) -> float:
     """Give when work may begin: after its permit, and after the stage before it."""
     release_s = (job.release_at - now).total_seconds()
-    before = next((each for each in everything if each.key == job.after_order_key), None)
+    before = everything.get(job.after_order_key or 0)
     if before is None:
         return release_s
     if before.phase == "there":
@@ -253,13 +259,17 @@ def _left_s(job: Job, now: dt.datetime) -> float:
     return max(left_s, LEAST_LEFT_S)
 
 
-def _present_jobs(crews: list[Crew], everything: list[Job]) -> dict[int, Job]:
+def _present_jobs(crews: list[Crew], everything: Iterable[Job]) -> dict[int, Job]:
     there = {key: job for job in everything if job.phase == "there" for key in job.crew_keys}
     return {row: there[crew.key] for row, crew in enumerate(crews) if crew.key in there}
 
 
 def _spot_of(
-    crew: Crew, present: Job | None, settings: Settings, now: dt.datetime, everything: list[Job]
+    crew: Crew,
+    present: Job | None,
+    settings: Settings,
+    now: dt.datetime,
+    everything: Iterable[Job],
 ) -> Spot:
     """Tell where a crew is: an old position is distrusted, and costs minutes."""
     if present is not None:
@@ -347,8 +357,10 @@ def _late_of(job: Job) -> float:
 
 def _between_s(
     session: Session, goals: list[tuple[float, float]], settings: Settings
-) -> NDArray[np.float64]:
-    """Give the way from each job to each other, for whoever goes on from there."""
+) -> NDArray[np.float64] | None:
+    """Give the way from each job to each other, for whoever goes on; of very many it is guessed."""
+    if len(goals) > MOST_BETWEEN:
+        return None
     return find_travel(session, goals, goals, settings.straight_factor).minutes * 60
 
 

@@ -8,7 +8,7 @@ factor learnt from the utility's own trips stands in, and says so.
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ class CityStreets:
     middle: Numbers
     scale: Numbers
     fields: dict[Place, Field] = field(default_factory=dict)
-    unclosed: list[Streets] = field(default_factory=list)
+    unclosed: list[CityStreets] = field(default_factory=list)
     """The same streets with none closed, made when somebody first asks what closing costs."""
 
     graphs: list[csr_array] = field(default_factory=list)
@@ -274,31 +274,38 @@ def _corners_on_way(city: CityStreets, field_to: Field, start: Place) -> list[in
 def find_detours_min(session: Session, trips: Sequence[tuple[Place, Place]]) -> list[float]:
     """Give how many minutes closed roads cost on each way; inf where they cut it off."""
     city = current_streets(session)
-    closed_m = city.closed_places_m()
-    if not closed_m.size or not trips:
-        return [0.0] * len(trips)
-    return [_detour_min(city, closed_m, start, goal) for start, goal in trips]
-
-
-def _detour_min(city: CityStreets, closed_m: Numbers, start: Place, goal: Place) -> float:
-    x_m, y_m = city.flat([start, goal])
-    near = (
-        (closed_m[:, 0] >= x_m.min() - NEARBY_M)
-        & (closed_m[:, 0] <= x_m.max() + NEARBY_M)
-        & (closed_m[:, 1] >= y_m.min() - NEARBY_M)
-        & (closed_m[:, 1] <= y_m.max() + NEARBY_M)
-    )
-    field_now = city.field_to(goal)
-    if not near.any() or field_now is None:
-        # What is closed elsewhere in the city is on nobody's way.
-        return 0.0
+    near = [at for at, trip in enumerate(trips) if _is_closed_near(city, *trip)]
+    lost = [0.0] * len(trips)
+    if not near:
+        return lost
     if not city.unclosed:
         is_closed = np.zeros(city.keys.size, dtype=np.bool_)
-        city.unclosed.append(city.streets_of().closing(is_closed))
-    field_open = city.unclosed[0].minutes_to(float(x_m[1]), float(y_m[1]))
-    now_min = float(city.streets_of().minutes_from(field_now, x_m[:1], y_m[:1])[0])
-    open_min = float(city.unclosed[0].minutes_from(field_open, x_m[:1], y_m[:1])[0])
-    return max(now_min - open_min, 0.0) if np.isfinite(open_min) else 0.0
+        streets = city.streets_of().closing(is_closed)
+        city.unclosed.append(replace(city, streets=streets, fields={}))
+    starts, goals = [trips[at][0] for at in near], [trips[at][1] for at in near]
+    as_is = _minutes_of(city, starts, goals)
+    if_open = _minutes_of(city.unclosed[0], starts, goals)
+    for at, now_min, open_min in zip(near, as_is, if_open, strict=True):
+        if np.isfinite(open_min):
+            lost[at] = max(now_min - open_min, 0.0)
+    return lost
+
+
+def _is_closed_near(city: CityStreets, start: Place, goal: Place) -> bool:
+    """Tell whether a closed road lies about a trip: elsewhere in the city it is on nobody's way."""
+    closed_m = city.closed_places_m()
+    x_m, y_m = city.flat([start, goal])
+    lows = np.array([x_m.min(), y_m.min()]) - NEARBY_M
+    highs = np.array([x_m.max(), y_m.max()]) + NEARBY_M
+    return bool(((closed_m >= lows) & (closed_m <= highs)).all(axis=1).any())
+
+
+def _minutes_of(city: CityStreets, starts: list[Place], goals: list[Place]) -> list[float]:
+    """Give the minutes of each trip, by pairs."""
+    fields = [each for each in map(city.field_to, goals) if each is not None]
+    minutes = city.streets_of().minutes_between(fields, *city.flat(starts))
+    found: list[float] = np.diagonal(minutes).tolist()
+    return found
 
 
 def straight_minutes(

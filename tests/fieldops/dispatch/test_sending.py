@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fieldops import jobs
 from fieldops.candidates.service import fetch_settings
+from fieldops.dispatch import tasks
 from fieldops.dispatch.service import (
     Sending,
     answer_by_phone,
@@ -37,7 +40,7 @@ from tests.fieldops.dispatch.boards import (
 if TYPE_CHECKING:
     from typing import Any
 
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import Session, sessionmaker
 
 
 def set_mode(session: Session, **changes: Any) -> None:  # noqa: ANN401
@@ -241,3 +244,19 @@ def test_the_straight_line_learns_from_trips(session: Session) -> None:
     assert learn(session, at) == pytest.approx(2.0, abs=0.02)
     assert fetch_settings(session).straight_trips == 20
     assert learn(session, at) is None
+
+
+def test_the_worker_goes_on_with_what_nobody_answered(
+    session: Session, sessions: sessionmaker[Session]
+) -> None:
+    """Its tasks take the time from the clock."""
+    place_crew(session, "C-1", 0.0)
+    job = open_job(session, 0.0)
+    step(session, job.id, "assign", dt.datetime.now(dt.UTC) - HOUR, crew="C-1")
+    session.commit()
+    with jobs.working_on(sessions):
+        tasks.sweep(0)
+        tasks.learn(0)
+    session.expire_all()
+    assert find_order(session, job.id).state == "triaged"
+    assert {"dispatch.sweep", "dispatch.learn"} <= set(jobs.known_tasks())
