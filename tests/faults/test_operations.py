@@ -113,8 +113,10 @@ def begin_writing(served: Served, store: sessionmaker[Session]) -> list[tuple[Wr
 
 def kill_and_wait(served: Served, name: str, writers: list[Writer]) -> float:
     """Kill one process under load, and give the seconds until somebody is answered again."""
-    wait_until(served.is_covered)
+    if name == "web process":
+        wait_until(served.is_covered)
     if name == "worker":
+        wait_until(lambda: served.find("main()", "worker"))
         [victim] = served.find("main()", "worker")
         gone_at_s = served.kill(victim)
         wait_until(lambda: set(served.find("main()", "worker")) - {victim}, every_s=0.02)
@@ -122,6 +124,7 @@ def kill_and_wait(served: Served, name: str, writers: list[Writer]) -> float:
     if name == "database":
         victim = min(served.find("postgres", "-k"))
     else:
+        wait_until(served.web_workers)
         victim = served.web_process() if name == "web process" else served.web_workers()[0]
     gone_at_s = served.kill(victim)
 
