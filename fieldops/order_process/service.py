@@ -155,12 +155,13 @@ def _read_number(need: Mapping[str, Any], value: object) -> float | None:
 
 
 def read_moment(value: object) -> dt.datetime | None:
-    """Read a moment with its zone, as ISO 8601 has it; None if it is none."""
+    """Read a moment with its zone, as ISO 8601 has it; None if it is none, or of another age."""
     try:
         moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
     except ValueError:
         return None
-    return moment if moment.tzinfo is not None else None
+    is_sane = moment.tzinfo is not None and 2000 <= moment.year <= 2200
+    return moment if is_sane else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,6 @@ from fieldops.order_book.service import crews_that_had, face_of
 from fieldops.order_process.service import BEFORE_HOLD, SAME, Process, Transition, check_needs
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping
 
     from sqlalchemy.orm import Session
@@ -48,7 +48,11 @@ class OwnFields(BaseModel):
     skills: list[str] = Field(default_factory=list, max_length=20)
     expected_work_min: float = Field(default=60, gt=0, le=100_000, allow_inf_nan=False)
     weight_floor: float = Field(default=0, ge=0, allow_inf_nan=False)
-    release_at: AwareDatetime | None = None
+    release_at: AwareDatetime = Field(
+        default=dt.datetime(2000, 1, 1, tzinfo=dt.UTC),
+        ge=dt.datetime(2000, 1, 1, tzinfo=dt.UTC),
+        le=dt.datetime(2200, 1, 1, tzinfo=dt.UTC),
+    )
     is_pinned: bool = False
 
 

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from fieldops.errors import FieldopsError
 from fieldops.events.service import Operation
 from fieldops.language import TIMEZONE
+from fieldops.order_process.service import read_moment
 from fieldops.work_orders.service import Filter, WorkOrder
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def read_step(order_id: str, action: str, body: object) -> tuple[Operation, str 
             "These fields are missing or wrong: %(fields)s.", fields=", ".join(wrong) or "{}"
         ) from error
     fields = dict(step.model_extra or {})
-    if not can_be_kept([order_id, action, step.by_phone_for, fields]):
+    is_timed = step.occurred_at is None or read_moment(step.occurred_at) is not None
+    if not is_timed or not can_be_kept([order_id, action, step.by_phone_for, fields]):
         raise FieldopsError("The request cannot be understood.")
     operation = Operation(
         subject_kind="work_order",

@@ -78,6 +78,8 @@ def test_fields_of_its_own_are_not_set(session: Session) -> None:
         (cast.dispatcher, {"state": "closed"}),
         (cast.dispatcher, {"version": 1}),
         (cast.dispatcher, {"crews_needed": 7}),
+        (cast.dispatcher, {"release_at": None}),
+        (cast.dispatcher, {"release_at": "9999-12-31T23:59:59-10:00"}),
         (cast.dispatcher, {"lon": float("inf")}),
         (cast.crew, {"severity": "danger"}),
     ):

@@ -161,6 +161,7 @@ def test_a_step_that_lacks_something_is_refused_and_lists_it(
         ("working", "dig", {"owners_asked": ["gas", "power"]}),
         ("working", "hold", {"resume_by": (NOW - MINUTE).isoformat()}),
         ("working", "hold", {"resume_by": "tomorrow"}),
+        ("working", "hold", {"resume_by": "9999-12-31T23:59:59-10:00"}),
         ("working", "finish", {"cause": "weather"}),
         ("working", "finish", {"photo_after": "no photo"}),
         ("work_done", "restore", {"turbidity_ntu": 3}),
