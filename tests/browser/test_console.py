@@ -122,6 +122,35 @@ def test_whoever_was_second_sees_who_won(desk: Desk) -> None:
     desk.forgive()
 
 
+def test_a_crew_that_does_not_answer_is_phoned_and_its_answer_recorded(desk: Desk) -> None:
+    """The number stands in the queue; two steps record what was said."""
+    page = desk.open()
+    assert "请致电 13900000000" in desk.map.text("#order-W-14")
+    page.click("#order-W-14")
+    page.click("[data-part=offer] [data-answer=accepted]")
+    page.wait_for_selector("#confirm:enabled")
+    page.fill("#confirmation [name=note]", "十分钟后到")
+    page.click("#confirm")
+    page.wait_for_selector("#confirmation", state="hidden")
+    answer = {"answer": "accepted", "note": "十分钟后到"}
+    assert desk.sent == [("W-14/phone-answer", answer)]
+
+
+def test_a_crew_against_which_something_stands_is_sent_only_with_a_reason(desk: Desk) -> None:
+    """What stands against it is said again; the reason pins it."""
+    page = desk.open()
+    page.click("#order-W-12")
+    page.click(".candidates li[data-crew=C-2] button.quiet")
+    page.wait_for_selector("#confirm:enabled")
+    assert "已锁定在 W-14" in desk.map.text("#confirmation")
+    page.click("#confirm")
+    assert desk.sent == []
+    page.fill("#confirmation [name=reason]", "最近")
+    page.click("#confirm")
+    page.wait_for_selector("#deed[data-deed=done]")
+    assert desk.sent == [("W-12/assign", {"crew": "C-2", "version": 2, "reason": "最近"})]
+
+
 def test_keys_are_left_alone_while_an_input_method_composes(desk: Desk) -> None:
     """A letter of pinyin is no command."""
     page = desk.open()

@@ -33,7 +33,7 @@ export function viewIncident(incident, board, hands) {
     ["pipe", incident.pipe ?? unknown],
   ];
   return [
-    make("p", { class: "lead" }, severitySign(severityOf(incident, orders)), " ", placeOf(incident)),
+    make("p", { class: "lead", "data-version": String(incident.version) }, severitySign(severityOf(incident, orders)), " ", placeOf(incident)),
     make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [make("dt", {}, say(`fact.${name}`)), make("dd", { "data-fact": name }, value)]),
       make("dt", {}, say("fact.age")), make("dd", {}, make("span", { "data-age": incident.opened_at }, ageOf(incident.opened_at)))),
     make("section", { "data-part": "score" }, make("h3", {}, say("score-why", { n: figure(incident.score) })),

@@ -47,7 +47,7 @@ const PHONE_ANSWERS = ["accepted", "declined", "no_answer"];
  */
 export function viewOrder(order, board, why, hands) {
   return [
-    make("p", { class: "lead" }, severitySign(order.severity), " ", placeOf(order)),
+    make("p", { class: "lead", "data-version": String(order.version) }, severitySign(order.severity), " ", placeOf(order)),
     facts(order, board, hands),
     ...board.offers.filter((offer) => offer.order === order.id).map((offer) => answering(offer, hands)),
     steps(order, board, hands),

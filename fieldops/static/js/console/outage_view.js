@@ -86,7 +86,7 @@ const UNUSUAL = new Set(["verify_shut", "surplus", "stuck", "pump", "source"]);
  */
 export function viewOutage(outage, hands) {
   return [
-    make("p", { class: "lead" }, say(`outage.${outage.status}`), outage.is_planned ? ` · ${say("planned")}` : ""),
+    make("p", { class: "lead", "data-version": String(outage.version) }, say(`outage.${outage.status}`), outage.is_planned ? ` · ${say("planned")}` : ""),
     outage.proposed && proposal(outage, outage.proposed, hands),
     whoIsOut(outage, hands),
     times(outage),

@@ -5,7 +5,6 @@ import { make } from "../map/elements.js";
 import { areVisible, goTo } from "../map/map_view.js";
 import { listSigns } from "../map/marks.js";
 import { askOutage } from "../map/outage.js";
-import { page } from "../map/page_data.js";
 import { askPlaces } from "../map/places.js";
 import { summarise, viewPlan } from "../map/plan_view.js";
 import { suppose } from "../map/question.js";
@@ -82,11 +81,11 @@ export function makePreview(map, picture, { openOutage, openIncident, fail }) {
   function show(now, move) {
     picture.ask(now);
     showDrawer(say("pipe", { id: now.answer.pipe }), [
-      page.may_record && make("p", { class: "actions" },
+      make("p", { class: "actions" },
         make("button", { type: "button", "data-focus": "open incident", "data-step": "open-incident", click: () => openIncident(now) }, say("open-incident-here")),
         make("button", { type: "button", "data-focus": "open outage", "data-step": "open-here", click: () => openOutage(now) }, say("open-here"))),
       ...viewPlan(now, hands),
-    ].filter((part) => part instanceof Node));
+    ]);
     setDrawerState("shown");
     announce(summarise(now.answer));
     const places = picture.placesOf(now);

@@ -1,10 +1,11 @@
 /** What is open in the drawer: an incident, a work order, an outage or a crew, as known now. */
 import { ask, Problem } from "../map/api.js";
-import { setDrawerState, showDrawer } from "../map/drawer.js";
+import { isDrawerOpen, setDrawerState, showDrawer } from "../map/drawer.js";
 import { find, make } from "../map/elements.js";
 import { areVisible, goTo } from "../map/map_view.js";
 import { say } from "../map/words.js";
 import { viewCrew, viewIncident } from "./incident_view.js";
+import { refreshMoments } from "./moments.js";
 import { viewOrder } from "./order_view.js";
 import { viewOutage } from "./outage_view.js";
 
@@ -42,6 +43,19 @@ export function failDrawer(error, again) {
 }
 
 /**
+ * Show it, unless that is what is shown: nothing may move under a hand that is about to press it.
+ * @param {string} title
+ * @param {Node[]} content
+ */
+function render(title, content) {
+  const frame = make("div", {}, ...content);
+  refreshMoments(frame);
+  const isShown = isDrawerOpen() && find("drawer-title").textContent === title && find("drawer-body").innerHTML === frame.innerHTML;
+  if (!isShown) showDrawer(title, content);
+  setDrawerState("shown");
+}
+
+/**
  * @param {{map: Map, board: () => Board | null, picture: ReturnType<typeof import("./picture.js").makePicture>, hands: () => Hands}} page
  */
 export function makeSheet({ map, board, picture, hands }) {
@@ -76,22 +90,20 @@ export function makeSheet({ map, board, picture, hands }) {
     const order = kind === "order" && now.orders.find((one) => one.id === id);
     const incident = kind === "incident" && now.incidents.find((one) => one.id === id);
     const crew = kind === "crew" && now.crews.find((one) => one.id === id);
-    if (order) showDrawer(`${order.id} ${say(`job.${order.kind}`)}`, viewOrder(order, now, whys.get(id) ?? "loading", hands()));
-    else if (incident) showDrawer(`${incident.id} ${say(`incident.${incident.kind}`)}`, viewIncident(incident, now, hands()));
-    else if (crew) showDrawer(`${crew.id} ${crew.name}`, viewCrew(crew, now, hands()));
+    if (order) render(`${order.id} ${say(`job.${order.kind}`)}`, viewOrder(order, now, whys.get(id) ?? "loading", hands()));
+    else if (incident) render(`${incident.id} ${say(`incident.${incident.kind}`)}`, viewIncident(incident, now, hands()));
+    else if (crew) render(`${crew.id} ${crew.name}`, viewCrew(crew, now, hands()));
     else {
-      showDrawer(id, [make("p", {}, say("no-longer-open", { id })),
+      render(id, [make("p", {}, say("no-longer-open", { id })),
         kind === "order" && make("a", { class: "button", href: `/orders/${encodeURIComponent(id)}` }, say("order-page"))].filter((part) => part instanceof Node));
     }
-    setDrawerState("shown");
   }
 
   /** @param {string} id */
   function showOutage(id) {
     const detail = picture.detail(id);
     if (detail) {
-      showDrawer(say("outage", { id }), viewOutage(detail, hands()));
-      setDrawerState("shown");
+      render(say("outage", { id }), viewOutage(detail, hands()));
     } else {
       setDrawerState("loading");
       showDrawer(say("outage", { id }), [make("p", { role: "status" }, say("working-out"))]);
