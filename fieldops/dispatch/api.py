@@ -10,7 +10,14 @@ from flask import Blueprint, request
 
 from fieldops import access, db
 from fieldops.dispatch import service
-from fieldops.dispatch.forms import ClosedBody, PhoneBody, SendBody, read_body, write_reasons
+from fieldops.dispatch.forms import (
+    ClosedBody,
+    PhoneBody,
+    SendBody,
+    read_body,
+    say_skills,
+    write_reasons,
+)
 from fieldops.errors import ConflictError
 from fieldops.events.service import Actor
 from fieldops.offers.service import list_open
@@ -139,8 +146,12 @@ def assign(order_id: str) -> ResponseReturnValue:
 
 
 def _raise_refused(outcome: Outcome) -> None:
-    if not outcome.status.startswith("applied"):
-        raise ConflictError(outcome.message, **outcome.params)
+    if outcome.status.startswith("applied"):
+        return
+    params = dict(outcome.params)
+    if "skills" in params:
+        params["skills"] = say_skills(str(params["skills"]).split(", "))
+    raise ConflictError(outcome.message, **params)
 
 
 @dispatch_api.get("/dispatch/offers")

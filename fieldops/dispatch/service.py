@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from fieldops.candidates.service import Job
     from fieldops.crews.service import Crew
-    from fieldops.events.service import Actor
+    from fieldops.events.service import Actor, Event
     from fieldops.offers.service import Offer
 
 __all__ = [
@@ -220,7 +220,7 @@ def _check_crews(
     """Refuse crews that lack what the order needs, or that do not work now."""
     for crew_id in wish.crew_ids:
         crew = find_crew(session, crew_id, now)
-        missing = sorted(set(order.skills) - crew.skills)
+        missing = _find_missing(crew, order)
         if missing:
             return _refuse(
                 order,
@@ -235,6 +235,40 @@ def _check_crews(
                 crew=crew.name,
             )
     return None
+
+
+def keep_unfit_away(session: Session, event: Event) -> None:
+    """
+    Refuse crews that lack what an order needs, by whatever door somebody sends them.
+
+    Raises
+    ------
+    ConflictError
+        If a skill or equipment is lacking or expired.
+    """
+    order = find_order(session, str(event.body["id"]))
+    for crew_id in (order.crew_id, order.second_crew_id):
+        if crew_id is None or not order.skills:
+            continue
+        crew = find_crew(session, crew_id, event.received_at)
+        missing = _find_missing(crew, order)
+        if missing:
+            raise ConflictError(
+                "%(crew)s may not do %(order)s: %(skills)s lacking or expired.",
+                crew=crew.name,
+                order=order.id,
+                skills=", ".join(missing),
+            )
+
+
+HANDLERS = {
+    "work_order.assigned": keep_unfit_away,
+    "work_order.transferred": keep_unfit_away,
+}
+
+
+def _find_missing(crew: Crew, order: WorkOrder) -> list[str]:
+    return sorted(set(order.skills) - crew.skills)
 
 
 def _is_at_work(crew: Crew, order: WorkOrder) -> bool:

@@ -92,6 +92,18 @@ def test_a_dispatcher_closes_and_opens_a_road(client: FlaskClient, session: Sess
     assert missing.status_code == 404
 
 
+def test_a_skill_that_is_lacking_is_named_in_words(client: FlaskClient, session: Session) -> None:
+    """Not by its code."""
+    place_crew(session, "C-1", 0.0, skills=("general",))
+    order = open_job(session, 0.01, skills=["excavation"]).id
+    session.commit()
+    headers = bearer(session, "dispatcher") | CHINESE
+    answer = client.post(f"/api/v1/orders/{order}/assign", json={"crew": "C-1"}, headers=headers)
+    assert answer.status_code == 409
+    assert answer.json is not None
+    assert "开挖" in answer.json["detail"]
+
+
 def test_a_body_that_cannot_be_read_is_named(client: FlaskClient, session: Session) -> None:
     """And nobody but dispatchers sends."""
     order = set_stage(session)

@@ -121,6 +121,14 @@ def test_a_crew_without_the_skill_is_refused_and_one_off_shift_needs_a_reason(
     assert sent.status == "applied"
 
 
+def test_no_door_leads_around_a_skill(session: Session) -> None:
+    """Nor does a tablet's operation or the order's own page."""
+    place_crew(session, "C-1", 0.0, skills=("general",))
+    job = open_job(session, 0.01, skills=["excavation"])
+    with pytest.raises(ConflictError, match="excavation"):
+        step(session, job.id, "assign", crew="C-1")
+
+
 def test_an_unanswered_routine_job_goes_to_the_next_crew(session: Session) -> None:
     """After five minutes, and after a night's downtime as well."""
     place_crew(session, "C-1", 0.0)
