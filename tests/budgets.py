@@ -141,7 +141,7 @@ BUDGETS: dict[str, int] = {
     "reports.show_calls": 24,
     "reports.take_call": 72,
     "reports.act": 68,
-    "reports.list_incidents": 4,
+    "reports.list_incidents": 5,
     "reports.show_incident": 14,
     "reports.act_on_incident": 24,
     "order_process.show_process": 6,

@@ -308,7 +308,7 @@ def _id_statement(spellings: int) -> TextClause:
 _BEGINNING = "id >= :start{0} AND id < :end{0}"
 FIND_WORDS = """
     SELECT kind, id, label, lon, lat FROM search_text WHERE {condition}
-    ORDER BY kind IN ('node', 'hydrant'), length(words), words, key LIMIT :most
+    ORDER BY kind IN ('node', 'hydrant'), kind = 'pipe', length(words), words, key LIMIT :most
 """
 FIND_LABELS = text(FIND_WORDS.format(condition="label >= :typed AND label < :typed_end"))
 FIND_PARTS = text(FIND_WORDS.format(condition=r"words LIKE :pattern ESCAPE '\'"))

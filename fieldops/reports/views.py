@@ -14,6 +14,7 @@ from fieldops import access, db
 from fieldops.access import STAFF, Role
 from fieldops.crews.forms import read_body
 from fieldops.errors import FieldopsError, NotFoundError
+from fieldops.events.queries import fetch_head
 from fieldops.events.service import Actor, Operation
 from fieldops.incidents import forms as incident_words
 from fieldops.incidents import service as incidents
@@ -74,6 +75,7 @@ def show_calls() -> ResponseReturnValue:
 def _calls_page(fields: Mapping[str, str], asked: str = "", problem: str = "") -> str:
     now = _now()
     with db.transaction() as session:
+        position = fetch_head(session)
         answer = service.describe_report(session, asked, now) if asked else None
         if answer is not None and not _is_desk():
             _check_own(answer)
@@ -91,7 +93,7 @@ def _calls_page(fields: Mapping[str, str], asked: str = "", problem: str = "") -
         now=now,
         words=words,
         incident_words=incident_words,
-        page_data={"language": html_lang()},
+        page_data={"language": html_lang(), "position": position},
         page_words=page_words(),
         **lists,
     )
@@ -232,6 +234,7 @@ def act(report_id: str, action: str) -> ResponseReturnValue:
 def list_incidents() -> ResponseReturnValue:
     """List what is under way, the heaviest first, and what ended last."""
     with db.transaction() as session:
+        position = fetch_head(session)
         found, ended = incidents.list_open(session), incidents.list_closed(session)
         told = service.list_of_incidents(session, [one.key for one in found])
     counts: dict[int, int] = {}
@@ -246,6 +249,8 @@ def list_incidents() -> ResponseReturnValue:
         now=_now(),
         words=incident_words,
         age=words.describe_age,
+        page_data={"language": html_lang(), "position": position},
+        page_words=page_words(),
     )
 
 
@@ -255,6 +260,7 @@ def show_incident(incident_id: str) -> ResponseReturnValue:
     """Show an incident with its score, reports, orders, outages and history."""
     now = _now()
     with db.transaction() as session:
+        position = fetch_head(session)
         file = service.open_file(session, incident_id)
         promises = {
             one.key: words.describe_promise(promise_of(session, one, now))
@@ -271,6 +277,8 @@ def show_incident(incident_id: str) -> ResponseReturnValue:
         report_words=words,
         order_words=order_words,
         is_desk=_is_desk(),
+        page_data={"language": html_lang(), "position": position},
+        page_words=page_words(),
     )
 
 

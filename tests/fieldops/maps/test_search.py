@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from fieldops.access import Role
 from fieldops.maps.queries import spell, write_search_texts
@@ -84,3 +85,16 @@ def test_too_many_places_at_once_are_refused(client: FlaskClient, session: Sessi
     answer = client.get(f"/api/v1/places?{query}", headers=bearer(session, Role.CREW))
     assert answer.status_code == 400
     assert "100" in answer.get_json()["detail"]
+
+
+def test_a_street_comes_before_the_pipes_that_lie_in_it(town: Session) -> None:
+    """Else its pipes would crowd it out."""
+    write_search_texts(town, 1)
+    town.execute(
+        text(
+            "INSERT INTO search_text (kind, key, id, label, words, lon, lat)"
+            " SELECT 'pipe', 1000 + n, 'A' || n, '澄溪路', 'a' || n || ' 澄溪路 cxl chengxilu', 0, 0"
+            " FROM generate_series(1, 50) n"
+        )
+    )
+    assert found(town, "cxl")[:2] == ["R1", "C1"]

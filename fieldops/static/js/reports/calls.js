@@ -1,5 +1,6 @@
 /** The page of calls: a place with suggestions, what is known of it, and keys to send it off. */
 import { find } from "../map/elements.js";
+import { keepFresh } from "./fresh.js";
 import { makeKnown } from "./known.js";
 import { makePlaceField } from "./place_field.js";
 
@@ -29,4 +30,5 @@ window.addEventListener("pageshow", () => { isSent = false; });
 
 if (location.hash === "#told") document.getElementById("told")?.scrollIntoView({ block: "nearest" });
 refresh();
+if (document.getElementById("fresh-state")) keepFresh();
 document.documentElement.dataset.calls = "ready";

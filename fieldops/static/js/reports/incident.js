@@ -1,0 +1,4 @@
+/** The pages of incidents follow what happens. */
+import { keepFresh } from "./fresh.js";
+
+keepFresh();
