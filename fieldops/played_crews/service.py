@@ -22,6 +22,7 @@ from fieldops.events.service import Actor, Operation, Outcome
 from fieldops.incidents.service import close_incident, find_incident
 from fieldops.live_outages import service as live_outages
 from fieldops.photos.service import keep_photo
+from fieldops.played_crews import queries
 from fieldops.scenarios.service import WORK_MIN, Happening, class_of, draw_valve
 from fieldops.stock.service import issue, who_carries
 from fieldops.street_times.service import Way, find_way
@@ -89,6 +90,10 @@ def act(session: Session, play: Play, crew: Crew, now: dt.datetime) -> float:
         # The second crew of two goes along with the first, which leads.
         _tell_place(session, crew, order.lon, order.lat, now)
         return IDLE_MIN
+    people = [each.person_id for each in crew.members if each.person_id is not None]
+    if people and queries.is_led_by(session, order.key, people):
+        # Somebody real of the crew has it in hand: a visitor of the demo, or a trainee.
+        return TICK_MIN
     step = _STEPS.get(order.state)
     return IDLE_MIN if step is None else step(session, play, crew, order, now)
 
@@ -123,10 +128,8 @@ def place_of(
 
 
 def actor_of(crew: Crew) -> Actor:
-    """Give whoever speaks for a crew: its leader's account, or the system in the leader's name."""
-    person_id = next((each.person_id for each in crew.members if each.person_id), None)
-    role = "system" if person_id is None else "crew"
-    return Actor(name=crew.leader, person_id=person_id, roles=frozenset({role, "crew"}))
+    """Give whoever speaks for a played crew: nobody's account, in its leader's name."""
+    return Actor(name=crew.leader, roles=frozenset({"system", "crew"}))
 
 
 def _tell_place(session: Session, crew: Crew, lon: float, lat: float, now: dt.datetime) -> None:

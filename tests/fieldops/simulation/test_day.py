@@ -11,17 +11,28 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from fieldops.crews.service import list_crews
 from fieldops.db import make_sessions
 from fieldops.dispatch.service import assign
 from fieldops.events.queries import fetch_chain
-from fieldops.events.service import SYSTEM
+from fieldops.events.service import SYSTEM, Actor, Operation
 from fieldops.network_files.service import import_features
+from fieldops.played_crews.service import Play, act
+from fieldops.rosters import queries as rosters
 from fieldops.simulation.service import Player, Wish
-from fieldops.work_orders.service import OrderDraft, find_order, open_order
+from fieldops.work_orders.service import OrderDraft, apply_operation, find_order, open_order
 from gis import towns
 from gis.formats.geojson import parse_geojson
 from tests import databases
-from tests.fieldops.dispatch.boards import NOW, dispatcher
+from tests.fieldops.dispatch.boards import (
+    MINUTE,
+    NOW,
+    dispatcher,
+    open_job,
+    place_crew,
+    step,
+)
+from tests.people import make_person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,3 +246,19 @@ def test_crews_go_on_with_what_a_visitor_sends_them_to(database: str) -> None:
         assert find_order(session, order).arrived_at is not None
     assert summary.reports == 0
     sessions.kw["bind"].dispose()
+
+
+def test_an_order_that_somebody_real_has_in_hand_is_left_to_them(session: Session) -> None:
+    """A visitor who plays a crew is not overtaken by the machine."""
+    person_id = make_person(session, "crew")
+    crew_key = place_crew(session, "C-1", 0.0)
+    rosters.insert_member(session, crew_key, name="周师傅", is_leader=True, person_id=person_id)
+    order = open_job(session, 0.01)
+    step(session, order.id, "assign", crew="C-1")
+    visitor = Actor(name="周师傅", person_id=person_id, roles=frozenset({"crew"}))
+    accept = Operation(subject_kind="work_order", subject_id=order.id, action="accept")
+    assert apply_operation(session, accept, visitor, NOW).status == "applied"
+    session.commit()
+    (crew,) = list_crews(session, NOW)
+    act(session, Play(seed=1), crew, NOW + MINUTE)
+    assert find_order(session, order.id).state == "accepted"
