@@ -168,6 +168,23 @@ def test_a_page_records_a_call_with_both_names_and_times(
     assert "代王芳电话记录" in page
 
 
+def test_a_late_fact_is_shown_on_top_of_the_order(client: FlaskClient, session: Session) -> None:
+    """The crew that had it once says by the API that it arrived; it may not read the order."""
+    cast = make_cast(session)
+    order = make_order(session, NOW)
+    lead_to(session, order, cast, "en_route")
+    body = {"crew": cast.other_crew_id, "reason": "更近"}
+    act(session, order, "transfer", cast.dispatcher, NOW + dt.timedelta(minutes=1), body=body)
+    assert cast.crew.person_id is not None
+    csrf = sign_in_as(client, session, cast.crew.person_id)
+    late = client.post(f"/api/v1/orders/{order.id}/arrive", json={}, headers=csrf)
+    assert late.status_code == 409
+    assert client.get(f"/api/v1/orders/{order.id}").status_code == 404
+    sign_in(client, session, "dispatcher")
+    page = client.get(f"/orders/{order.id}").text
+    assert page.count("作为事实保留:到场") == 2
+
+
 @pytest.mark.parametrize("show", ["", "overdue", "closed", "all"])
 def test_the_list_shows_what_was_asked_for(
     client: FlaskClient, session: Session, show: str
