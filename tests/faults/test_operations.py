@@ -9,6 +9,7 @@ import json
 import os
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from sqlalchemy import text
 
 from fieldops.db import make_sessions
 from fieldops.embedded_postgres import Cluster
-from fieldops.events.queries import fetch_chain
+from fieldops.events.queries import fetch_chain, fetch_head
 from fieldops.events.service import SYSTEM
 from fieldops.work_orders.service import OrderDraft, open_order
 from tests.faults.serving import Served, serving, wait_until
@@ -95,6 +96,40 @@ class Writer:
         return None if result["status"] == "failed" else result
 
 
+@dataclass
+class Screen:
+    """Listens all the time, and comes back by the last id whenever the line breaks."""
+
+    port: int
+    headers: dict[str, str]
+    is_over: Event
+    heard: list[int] = field(default_factory=list)
+    came_back: int = -1
+
+    def run(self) -> None:
+        """Listen until told to stop."""
+        while not self.is_over.is_set():
+            last = {"Last-Event-ID": str(self.heard[-1] if self.heard else 0)}
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=7)
+            try:
+                connection.request("GET", "/api/v1/events/stream", None, self.headers | last)
+                answer = connection.getresponse()
+                if answer.status == 200:
+                    self.came_back += 1
+                    self.read(answer)
+            except (OSError, http.client.HTTPException):
+                pass
+            finally:
+                connection.close()
+            time.sleep(0.05)
+
+    def read(self, answer: http.client.HTTPResponse) -> None:
+        """Read ids as they come."""
+        while not self.is_over.is_set() and (line := answer.readline()):
+            if line.startswith(b"id: "):
+                self.heard.append(int(line[4:]))
+
+
 def begin_writing(served: Served, store: sessionmaker[Session]) -> list[tuple[Writer, Thread]]:
     """Let every writer have an order of its own, and begin."""
     now = dt.datetime.now(dt.UTC)
@@ -141,6 +176,9 @@ def play(served: Served, store: sessionmaker[Session], victims: list[str]) -> No
     """Kill one after the other while eight write, then look for every answer in the log."""
     pairs = begin_writing(served, store)
     writers = [writer for writer, _ in pairs]
+    screen = Screen(served.port, writers[0].headers, Event())
+    listening = Thread(target=screen.run)
+    listening.start()
     too_slow = []
     try:
         for name in victims:
@@ -153,7 +191,15 @@ def play(served: Served, store: sessionmaker[Session], victims: list[str]) -> No
         writers[0].is_over.set()
         for _, thread in pairs:
             thread.join(60)
+        with store() as session:
+            head = fetch_head(session)
+        with suppress(AssertionError):
+            wait_until(lambda: screen.heard[-1:] == [head])
+        screen.is_over.set()
+        listening.join(60)
     check_log(store, writers)
+    assert screen.heard == list(range(1, head + 1)), "a screen missed something, or heard it twice"
+    assert screen.came_back >= sum(name.startswith("web") for name in victims)
     assert too_slow == []
 
 
