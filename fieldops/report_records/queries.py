@@ -229,7 +229,8 @@ def resume_linked(session: Session, incident_key: int) -> list[Report]:
     rows = session.execute(
         text(
             "UPDATE report SET version = version + 1, status = 'linked', ended_at = NULL"
-            " WHERE incident_key = :key AND status IN ('callback_due', 'open') RETURNING key"
+            " WHERE incident_key = :key AND (status IN ('callback_due', 'open')"
+            " OR (status = 'closed' AND phone IS NULL)) RETURNING key"
         ),
         {"key": incident_key},
     ).scalars()

@@ -100,6 +100,7 @@ def show_place() -> ResponseReturnValue:
         "earlier": [
             {"id": one.id, "kind": one.kind, "status": one.status, "address": one.address}
             for one in known.earlier
+            if _actor().roles & set(DESK)
         ],
     }
 

@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from fieldops.duplicates.queries import Reopening
+    from fieldops.duplicates.queries import Near, Reopening
     from fieldops.events.service import Actor, Event, Operation
     from fieldops.incidents.service import Incident, Place
     from fieldops.live_outages.service import LiveOutage, Outage, Promise
@@ -153,23 +153,77 @@ def register_report(
     spot = find_spot(session, draft, policy)
     if spot.place is not None:
         incidents.lock_zone(session, spot.place)
-    near = list_near(session, spot.place, now, policy, is_drill=draft.is_drill)
-    outage = find_outage(session, spot, now)
-    promise = None if outage is None else live_outages.promise(session, outage.outage, now)
-    reopening = find_reopening(session, draft.kind, spot, policy, now)
-    link = choose_link(session, draft.kind, near, outage, reopening)
+    around = _look_around(session, draft.kind, spot, policy, now, is_drill=draft.is_drill)
+    values = _values(draft, spot, actor, now)
     report = queries.insert_report(
-        session, _values(draft, spot, actor, now) | _told(outage, promise) | _linked(draft, link)
+        session, values | around.told() | around.linked(str(values["status"]))
     )
     tell_report(session, "report.registered", report, actor, now)
-    linked = None if link is None else incidents.find_by_keys(session, [link[0]])[link[0]]
+    linked = around.incident
     return Registered(
         report=report,
-        candidates=[] if linked else rank(near, Told.of(report), policy, now),
+        candidates=[] if linked else rank(around.near, Told.of(report), policy, now),
         linked_incident=linked,
+        outage=around.outage,
+        promise=around.promise,
+        reopening=around.reopening,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """What is known at a spot, and the incident to which a report from there is linked."""
+
+    near: list[Near]
+    outage: LiveOutage | None
+    promise: Promise | None
+    reopening: Reopening | None
+    incident: Incident | None
+    link_kind: str | None
+
+    def told(self) -> dict[str, Any]:
+        """Give the columns that keep what the caller was told."""
+        if self.outage is None or self.promise is None:
+            return {}
+        promise = promise_as_json(self.promise) | {"outage": self.outage.id}
+        return {"outage_key": self.outage.key, "promise": promise}
+
+    def linked(self, status: str) -> dict[str, Any]:
+        """Link; what came of an incident that is over waits for a person, and is not under way."""
+        if self.incident is None:
+            return {}
+        is_under_way = status == "open" and self.incident.is_open
+        return {
+            "incident_key": self.incident.key,
+            "link_kind": self.link_kind,
+            "status": "linked" if is_under_way else status,
+        }
+
+
+def _look_around(
+    session: Session,
+    kind: str,
+    spot: Spot,
+    policy: Mapping[str, float],
+    now: dt.datetime,
+    *,
+    is_drill: bool = False,
+    parted_from: Sequence[int] = (),
+) -> _Around:
+    near = list_near(session, spot.place, now, policy, is_drill=is_drill)
+    # Outages of a drill are of its own, and what is real is nothing to a drill.
+    outage = None if is_drill else find_outage(session, spot, now)
+    reopening = None if is_drill else find_reopening(session, kind, spot, policy, now)
+    link = choose_link(session, kind, near, outage, reopening)
+    if link is not None and link[0] in parted_from:
+        link = None
+    return _Around(
+        near=near,
         outage=outage,
-        promise=promise,
+        promise=None if outage is None else live_outages.promise(session, outage.outage, now),
         reopening=reopening,
+        incident=None if link is None else incidents.find_by_keys(session, [link[0]])[link[0]],
+        link_kind=None if link is None else link[1],
     )
 
 
@@ -222,19 +276,6 @@ def _values(draft: ReportDraft, spot: Spot, actor: Actor, now: dt.datetime) -> d
     }
 
 
-def _told(outage: LiveOutage | None, promise: Promise | None) -> dict[str, Any]:
-    if outage is None or promise is None:
-        return {}
-    return {"outage_key": outage.key, "promise": promise_as_json(promise) | {"outage": outage.id}}
-
-
-def _linked(draft: ReportDraft, link: tuple[int, str] | None) -> dict[str, Any]:
-    if link is None:
-        return {}
-    values: dict[str, Any] = {"incident_key": link[0], "link_kind": link[1]}
-    return values if draft.is_answered else values | {"status": "linked"}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What is known of a place before anybody tells of it."""
@@ -260,19 +301,16 @@ def ask_about_place(session: Session, draft: ReportDraft, now: dt.datetime) -> K
     """
     policy = read_policy(session)
     spot = find_spot(session, draft, policy)
-    near = list_near(session, spot.place, now, policy, is_drill=False)
-    outage = find_outage(session, spot, now)
-    reopening = find_reopening(session, draft.kind, spot, policy, now)
-    link = choose_link(session, draft.kind, near, outage, reopening)
-    linked = incidents.find_by_keys(session, [link[0]])[link[0]] if link else None
+    around = _look_around(session, draft.kind, spot, policy, now)
+    linked = around.incident
     return Known(
         place=spot.place,
         address=spot.address,
-        candidates=[] if linked else rank(near, Told(kind=draft.kind), policy, now),
+        candidates=[] if linked else rank(around.near, Told(kind=draft.kind), policy, now),
         links_to=linked,
-        outage=outage,
-        promise=None if outage is None else live_outages.promise(session, outage.outage, now),
-        reopening=reopening,
+        outage=around.outage,
+        promise=around.promise,
+        reopening=around.reopening,
         earlier=list_earlier(session, draft.phone) if draft.phone else [],
     )
 
@@ -329,17 +367,19 @@ def place_report(
     report = lock_report(session, report_id)
     if report.incident_key is not None or report.status != "open":
         raise ConflictError("%(report)s is linked or over: its place stays.", report=report.id)
-    near = list_near(session, spot.place, now, policy, is_drill=report.is_drill)
-    outage = find_outage(session, spot, now)
-    promise = None if outage is None else live_outages.promise(session, outage.outage, now)
-    reopening = find_reopening(session, report.kind, spot, policy, now)
-    link = choose_link(session, report.kind, near, outage, reopening)
-    if link is not None and link[0] in report.parted_from:
-        link = None
+    around = _look_around(
+        session,
+        report.kind,
+        spot,
+        policy,
+        now,
+        is_drill=report.is_drill,
+        parted_from=report.parted_from,
+    )
     values = place_values(spot) | {"address": report.address or spot.address}
-    if link is not None:
-        values |= {"incident_key": link[0], "link_kind": link[1], "status": "linked"}
-    after = change_row(session, report, values | _told(outage, promise), actor)
+    after = change_row(
+        session, report, values | around.told() | around.linked(report.status), actor
+    )
     tell_report(session, "report.placed", after, actor, now)
     return after
 

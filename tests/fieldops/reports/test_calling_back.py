@@ -61,7 +61,11 @@ def test_closing_an_incident_makes_its_reporters_due(town: Session) -> None:
     report = closed(town)
     assert report.status == "callback_due"
     assert [one.id for one in service.list_due(town)] == [report.id]
-    assert closed(town, phone=None).status == "closed"
+    nobody = closed(town, phone=None)
+    assert nobody.status == "closed"
+    assert nobody.incident is not None
+    incidents.reopen_incident(town, nobody.incident, SYSTEM, LATER)
+    assert service.find_report(town, nobody.id).status == "linked"
 
 
 def test_a_call_that_reached_ends_the_report_with_time_and_person(town: Session) -> None:

@@ -150,7 +150,10 @@ def test_dirty_water_after_a_reopening_is_linked_to_it(
     told = call(town, kind="discoloured")
     assert (told.reopening is not None) == is_linked
     assert told.report.incident == (incident.id if is_linked else None)
+    # The incident is over, so nobody works on it: the report waits for a person.
+    assert told.report.status == "open"
     assert call(town, "P1", kind="discoloured").reopening is None
+    assert call(town, kind="discoloured", is_drill=True).reopening is None
     assert call(town, "P2", kind="no_water").reopening is None
     if is_linked:
         order, is_new = service.open_flushing(town, told.report.id, SYSTEM, NOW)
