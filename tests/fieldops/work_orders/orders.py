@@ -13,6 +13,8 @@ from fieldops.work_orders.service import OrderDraft, WorkOrder, apply_operation,
 from tests.people import make_person
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.orm import Session
 
 NOW = dt.datetime(2026, 3, 4, 5, 0, tzinfo=dt.UTC)
@@ -124,27 +126,58 @@ def act(
     return apply_operation(session, operation, actor, now)
 
 
-def lead_to(session: Session, order: WorkOrder, cast: Cast, state: str) -> None:
-    """Take an order by legal steps to a state."""
-    path = {
-        "triaged": ["triage"],
-        "assigned": ["triage", "assign"],
-        "accepted": ["triage", "assign", "accept"],
-        "en_route": ["triage", "assign", "accept", "depart"],
-        "on_site": ["triage", "assign", "accept", "depart", "arrive"],
-        "working": ["triage", "assign", *CREWS_STEPS[:4]],
-        "on_hold": ["triage", "assign", *CREWS_STEPS[:4], "hold"],
-        "work_done": ["triage", "assign", *CREWS_STEPS[:5]],
-        "restored": ["triage", "assign", *CREWS_STEPS],
-        "verified": ["triage", "assign", *CREWS_STEPS, "verify"],
-        "closed": ["triage", "assign", *CREWS_STEPS, "verify", "close"],
-        "cancelled": ["cancel"],
-        "new": [],
-    }
-    for action in path[state]:
+WAY = (
+    "triage",
+    "assign",
+    "accept",
+    "depart",
+    "arrive",
+    "start",
+    "hold",
+    "resume",
+    "finish",
+    "restore",
+    "verify",
+    "close",
+)
+STATE_AFTER = {
+    "triage": "triaged",
+    "assign": "assigned",
+    "accept": "accepted",
+    "depart": "en_route",
+    "arrive": "on_site",
+    "start": "working",
+    "hold": "on_hold",
+    "resume": "resumed",
+    "finish": "work_done",
+    "restore": "restored",
+    "verify": "verified",
+    "close": "closed",
+    "cancel": "cancelled",
+}
+
+
+def walk(
+    session: Session, order: WorkOrder, cast: Cast, way: tuple[str, ...] = WAY
+) -> Iterator[str]:
+    """Take an order by legal steps through its states, and tell each."""
+    yield "new"
+    for action in way:
         body = {"crew": cast.crew_id} if action == "assign" else {**BODIES.get(action, {})}
         if action == "hold":
             body["resume_by"] = (order.opened_at + dt.timedelta(days=1)).isoformat()
-        actor = cast.crew if action in (*CREWS_STEPS, "hold") else cast.dispatcher
+        actor = cast.crew if action in (*CREWS_STEPS, "hold", "resume") else cast.dispatcher
         outcome = act(session, order, action, actor, order.opened_at, body=body)
         assert outcome.status == "applied", (action, outcome)
+        yield STATE_AFTER[action]
+
+
+def lead_to(session: Session, order: WorkOrder, cast: Cast, state: str) -> None:
+    """Take an order by legal steps to a state."""
+    way: tuple[str, ...] = ("cancel",)
+    if state != "cancelled":
+        is_held = state == "on_hold"
+        way = tuple(each for each in WAY if is_held or each not in {"hold", "resume"})
+    for reached in walk(session, order, cast, way):
+        if reached == state:
+            return
