@@ -302,8 +302,12 @@ def _tile(town: Town, zoom: int, pipe: int) -> str:
 
 def web_process(supervisor: int) -> int:
     """Find gunicorn among the supervisor's children."""
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    for child in children:
+    for child in children_of(supervisor):
         if b"gunicorn" in Path(f"/proc/{child}/cmdline").read_bytes():
-            return int(child)
+            return child
     raise SystemExit("the web process is gone")
+
+
+def children_of(process: int) -> list[int]:
+    """Find the processes that a process has started, the oldest first."""
+    return [int(c) for c in Path(f"/proc/{process}/task/{process}/children").read_text().split()]

@@ -338,8 +338,10 @@ class Live:
                 # Screens stay and hear no heartbeat: so they know that they are out of date.
                 if self.is_fed.is_set():
                     logger.warning("the log cannot be read: %s", error)
-                self.is_fed.clear()
-                self.is_over.wait(RETRY_S)
+            except Exception:
+                logger.exception("the log cannot be told")
+            self.is_fed.clear()
+            self.is_over.wait(RETRY_S)
 
     def _follow(self, feed: Feed) -> None:
         """Tell what happens for as long as the connection lasts."""
