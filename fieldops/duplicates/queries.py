@@ -148,7 +148,7 @@ PREMISES = """
 def fetch_customer(session: Session, customer: str) -> Premises | None:
     """Find a customer by its id."""
     row = session.execute(
-        text(PREMISES.format(condition="id = :id")), {"id": customer}
+        text(PREMISES.format(condition="id = :id")), {"id": customer.replace("\0", "?")}
     ).one_or_none()
     return Premises(*row) if row else None
 
@@ -169,7 +169,7 @@ AT_ADDRESS = """
 def fetch_customer_at(session: Session, address: str) -> Premises | None:
     """Find the customer at an address, where there is only one."""
     # Between Chinese characters a blank means nothing.
-    tidy = (" " if address.isascii() else "").join(address.split())
+    tidy = (" " if address.isascii() else "").join(address.replace("\0", "").split())
     escaped = "".join(f"\\{one}" if one in r"\%_" else one for one in tidy.lower())
     values = {"address": tidy, "pattern": f"%{escaped}%"}
     rows = session.execute(text(AT_ADDRESS), values).all()

@@ -92,7 +92,7 @@ def fetch_incident(
     session: Session, incident_id: str, *, is_locking: bool = False
 ) -> Incident | None:
     """Read an incident by its id; lock it where it is going to be changed."""
-    statement = _select().where(IncidentRow.id == incident_id)
+    statement = _select().where(IncidentRow.id == incident_id.replace("\0", "?"))
     if is_locking:
         statement = statement.with_for_update(of=IncidentRow)
     row = session.execute(statement).one_or_none()
@@ -147,11 +147,19 @@ def fetch_lock_holder(session: Session, zone_lock: str) -> Incident | None:
     return _as_incident(row) if row else None
 
 
+def _storable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the one character that PostgreSQL cannot keep."""
+    return {
+        name: value.replace("\0", "") if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
 def insert_incident(session: Session, values: Mapping[str, Any]) -> Incident | None:
     """Write an incident, or give None where an open one holds the segment already."""
     row = session.execute(
         insert(IncidentRow)
-        .values(**values)
+        .values(**_storable(values))
         .on_conflict_do_nothing(index_elements=["zone_lock"], index_where=text("status = 'open'"))
         .returning(*_COLUMNS)
     ).one_or_none()
@@ -161,7 +169,10 @@ def insert_incident(session: Session, values: Mapping[str, Any]) -> Incident | N
 def update_incident(session: Session, key: int, values: Mapping[str, Any]) -> Incident:
     """Change an incident and give it as it is then."""
     row = session.execute(
-        update(IncidentRow).where(IncidentRow.key == key).values(**values).returning(*_COLUMNS)
+        update(IncidentRow)
+        .where(IncidentRow.key == key)
+        .values(**_storable(values))
+        .returning(*_COLUMNS)
     ).one()
     return _as_incident(row)
 
@@ -290,7 +301,7 @@ def fetch_point_of_pipe(
 
 def fetch_pipe_key(session: Session, pipe: str) -> int | None:
     """Find a pipe's key."""
-    return session.scalar(select(Pipe.key).where(Pipe.id == pipe))
+    return session.scalar(select(Pipe.key).where(Pipe.id == pipe.replace("\0", "?")))
 
 
 def read_policy(session: Session) -> dict[str, float]:

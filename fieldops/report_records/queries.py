@@ -83,22 +83,30 @@ def _as_report(row: Row[Any]) -> Report:
     return Report(**row._mapping)  # noqa: SLF001 - its public name
 
 
+def storable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the one character that PostgreSQL cannot keep."""
+    return {
+        name: value.replace("\0", "") if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
 def insert_report(session: Session, values: Mapping[str, Any]) -> Report:
     """Write a report."""
     return _as_report(
-        session.execute(insert(ReportRow).values(**values).returning(*_COLUMNS)).one()
+        session.execute(insert(ReportRow).values(**storable(values)).returning(*_COLUMNS)).one()
     )
 
 
 def update_report(session: Session, key: int, values: Mapping[str, Any]) -> Report:
     """Change a report and give it as it is then."""
-    statement = update(ReportRow).where(ReportRow.key == key).values(**values)
+    statement = update(ReportRow).where(ReportRow.key == key).values(**storable(values))
     return _as_report(session.execute(statement.returning(*_COLUMNS)).one())
 
 
 def fetch_report(session: Session, report_id: str, *, is_locking: bool = False) -> Report | None:
     """Read a report by its id; lock it where it is going to be changed."""
-    statement = _select().where(ReportRow.id == report_id)
+    statement = _select().where(ReportRow.id == report_id.replace("\0", "?"))
     if is_locking:
         statement = statement.with_for_update(of=ReportRow)
     row = session.execute(statement).one_or_none()
@@ -107,7 +115,7 @@ def fetch_report(session: Session, report_id: str, *, is_locking: bool = False) 
 
 def fetch_by_token(session: Session, token: str, *, is_locking: bool = False) -> Report | None:
     """Read the report that a reporter's own page is about."""
-    statement = _select().where(ReportRow.token == token)
+    statement = _select().where(ReportRow.token == token.replace("\0", "?"))
     if is_locking:
         statement = statement.with_for_update(of=ReportRow)
     row = session.execute(statement).one_or_none()
@@ -116,7 +124,9 @@ def fetch_by_token(session: Session, token: str, *, is_locking: bool = False) ->
 
 def fetch_by_client_id(session: Session, client_id: str) -> Report | None:
     """Read the report that a machine has sent before."""
-    row = session.execute(_select().where(ReportRow.client_id == client_id)).one_or_none()
+    row = session.execute(
+        _select().where(ReportRow.client_id == client_id.replace("\0", ""))
+    ).one_or_none()
     return _as_report(row) if row else None
 
 
@@ -151,7 +161,7 @@ def fetch_by_phone(session: Session, phone: str, limit: int) -> list[Report]:
     """Read what came from a telephone before."""
     rows = session.execute(
         _select()
-        .where(ReportRow.phone == phone)
+        .where(ReportRow.phone == phone.replace("\0", ""))
         .order_by(ReportRow.received_at.desc())
         .limit(limit)
     )
@@ -256,7 +266,7 @@ class CallBack:
 
 def insert_call_back(session: Session, values: Mapping[str, Any]) -> None:
     """Write down a try to call back."""
-    session.execute(insert(CallBackRow).values(**values))
+    session.execute(insert(CallBackRow).values(**storable(values)))
 
 
 def fetch_call_backs(session: Session, report_keys: Sequence[int]) -> dict[int, list[CallBack]]:
@@ -283,5 +293,6 @@ def count_call_backs(session: Session, report_key: int, result: str) -> int:
 def lock_client(session: Session, client_id: str) -> None:
     """Take what comes with one number one after the other."""
     session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:client, 11))"), {"client": client_id}
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:client, 11))"),
+        {"client": client_id.replace("\0", "")},
     )

@@ -135,3 +135,10 @@ def test_a_page_without_our_form_cannot_send(client: FlaskClient, town: Session)
     """The token of the form is asked for, here as elsewhere."""
     assert client.post("/report", data={"kind": "leak", "address": "x"}).status_code == 400
     assert reports.list_latest(town) == []
+
+
+@pytest.mark.usefixtures("town")
+def test_what_the_database_cannot_keep_is_no_fault_of_ours(client: FlaskClient) -> None:
+    """It is left out, or refused."""
+    assert send(client, address="x\0y", words="\0").status_code in {303, 400}
+    assert client.get("/report/%00").status_code == 404

@@ -144,3 +144,30 @@ def test_a_crew_registers_and_sees_no_other_caller(client: FlaskClient, town: Se
     assert "待回访" not in page
     assert client.get(f"/calls?report={other['id']}").status_code == 404
     assert client.post(f"/calls/{other['id']}/take", headers=head).status_code == 403
+
+
+def test_what_the_database_cannot_keep_is_left_out_or_not_found(
+    client: FlaskClient, town: Session
+) -> None:
+    """And is no fault of ours, wherever it stands."""
+    head = bearer(town, "service_agent")
+    lon, lat = at("P2")
+    body = {
+        "kind": "leak", "lon": lon, "lat": lat, "words": "a\0b", "name": "\0", "phone": "1\0",
+        "address": "\0x", "client_id": "\0c",
+    }  # fmt: skip
+    told = client.post("/api/v1/reports", json=body, headers=head)
+    assert told.get_json()["report"]["words"] == "ab"
+    url = f"/api/v1/reports/{told.get_json()['report']['id']}"
+    call = {"result": "no_answer", "note": "\0", "is_incoming": True}
+    assert client.post(f"{url}/call-back", json=call, headers=head).status_code == 200
+    for path in (
+        "reports/R-1%00",
+        "incidents/%00",
+        "reports/at?customer=%00",
+        "reports/at?pipe=%00",
+    ):
+        assert client.get(f"/api/v1/{path}", headers=head).status_code == 404
+    assert client.get("/api/v1/reports/at?phone=%00&lon=1&lat=1", headers=head).status_code == 200
+    wrong = client.post("/api/v1/incidents", json=body | {"pipe": "\0"}, headers=head)
+    assert wrong.status_code == 404
