@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,7 +14,7 @@ from fieldops.durations.service import current_model
 from fieldops.errors import ConflictError
 from fieldops.language import TIMEZONE
 from fieldops.live_supply import queries
-from fieldops.live_supply.queries import Expected
+from fieldops.live_supply.queries import NewRows
 from fieldops.live_supply.service import is_shut, is_stuck
 from fieldops.network.queries import POSITIONS
 from fieldops.outage_questions.service import keys_of
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from fieldops.live_supply.queries import Outage, Place, Plan, WorkedValve
+    from fieldops.live_supply.queries import Outage, Place, Plan, Times, WorkedValve
     from fieldops.live_supply.service import Situation
     from fieldops.outages.service import Effect, Moments
     from gis.network import Rows
+    from gis.timeline import Timeline
 
 STAGES = ("on_site", "water_stopped", "repaired", "flushed", "restored")
 """Stages that are forecast until they have happened."""
@@ -464,55 +465,123 @@ def _redraw_valves(situation: Situation, outage: Outage, plan: Judged) -> None:
 
 
 def _write_expected(situation: Situation, outage: Outage, plan: Judged) -> None:
-    """Write whom the plan leaves dry, from when until when, and forget whom it spares."""
-    timeline = plan.judged.forecast.timeline
-    session = situation.session
-    causes = ["shut", "cut_off", "unforeseen"]
+    """
+    Write whom the plan leaves dry, from when until when, and forget whom it spares.
+
+    Who had water back from this outage is not expected to lose it again until it is lost.
+    """
+    session, timeline = situation.session, plan.judged.forecast.timeline
+    rows = queries.fetch_open_rows(session, [outage.key])
+    there = {row.customer_key: row for row in rows}
+    own = {key: row for key, row in there.items() if row.cause != "joint"}
     if timeline is None:
-        queries.delete_unexpected(session, outage.key, [], causes)
+        queries.delete_intervals(session, [row.key for row in own.values() if not row.is_lost])
         return
-    ruling = plan.judged.ruling
-    isolation = ruling.isolation
-    rows, off, dry, back = intervals_of_job(ruling.world, isolation, timeline)
-    early = intervals_of_job(ruling.world, isolation, timeline, "p10")[3]
-    late = intervals_of_job(ruling.world, isolation, timeline, "p90")[3]
-    is_shut_off = np.isin(rows, isolation.premises_shut)
-    keys = situation.customer_keys(rows)
-    queries.delete_unexpected(session, outage.key, keys, causes)
-    queries.upsert_expected(
-        session,
-        outage.key,
-        plan.course.aware_at,
-        Expected(
-            customer_keys=keys,
-            causes=np.where(is_shut_off, "shut", "cut_off").tolist(),
-            tank_lasts_h=_finite(np.subtract(dry, off, where=np.isfinite(off), out=dry.copy())),
-            lost_h=_finite(off),
-            p10_h=_finite(early),
-            p50_h=_finite(back),
-            p90_h=_finite(late),
-        ),
+    wanted, times = _expected(situation, plan, timeline)
+    queries.replace_forecasts(session, outage.key, times)
+    keys = set(wanted.customer_keys)
+    spared = [row.key for key, row in own.items() if key not in keys and not row.is_lost]
+    queries.delete_intervals(session, spared)
+    over = queries.fetch_over(session, outage.key)
+    columns = list(
+        zip(
+            wanted.customer_keys,
+            wanted.causes,
+            wanted.tank_lasts_h,
+            wanted.numbers,
+            strict=True,
+        )
     )
+    new = [one for one in columns if one[0] not in there and one[0] not in over]
+    if new:
+        customers, causes, tanks, numbers = (list(column) for column in zip(*new, strict=True))
+        fresh = NewRows(customer_keys=customers, causes=causes, tank_lasts_h=tanks, numbers=numbers)
+        queries.insert_intervals(session, outage.key, fresh)
+    moved = [
+        (row.key, cause, number)
+        for key, cause, _, number in columns
+        if (row := there.get(key)) and (row.cause, row.forecast_number) != (cause, number)
+    ]
+    queries.update_expected(
+        session,
+        [key for key, _, _ in moved],
+        [cause for _, cause, _ in moved],
+        [number for _, _, number in moved],
+    )
+
+
+def _expected(
+    situation: Situation, plan: Judged, timeline: Timeline
+) -> tuple[NewRows, dict[int, Times]]:
+    """Give whom a plan leaves dry, and the times of all groups who share theirs."""
+    ruling = plan.judged.ruling
+    rows, off, dry, back = intervals_of_job(ruling.world, ruling.isolation, timeline)
+    early = intervals_of_job(ruling.world, ruling.isolation, timeline, "p10")[3]
+    late = intervals_of_job(ruling.world, ruling.isolation, timeline, "p90")[3]
+    hours = np.column_stack([off, early, back, late])
+    groups, number = np.unique(hours, axis=0, return_inverse=True)
+    since = plan.course.aware_at
+    times = {
+        at + 1: tuple(_moment(since, value) for value in group)
+        for at, group in enumerate(groups.tolist())
+    }
+    is_shut_off = np.isin(rows, ruling.isolation.premises_shut)
+    lasts = np.subtract(dry, off, where=np.isfinite(off), out=dry.copy())
+    wanted = NewRows(
+        customer_keys=situation.customer_keys(rows),
+        causes=np.where(is_shut_off, "shut", "cut_off").tolist(),
+        tank_lasts_h=_finite(lasts),
+        numbers=(number.ravel() + 1).tolist(),
+    )
+    return wanted, cast("dict[int, Times]", times)
+
+
+def _moment(since: dt.datetime, hours: float) -> dt.datetime | None:
+    return since + dt.timedelta(hours=hours) if math.isfinite(hours) else None
 
 
 def _finite(hours: np.typing.NDArray[np.float64]) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in hours.tolist()]
 
 
-def write_joint(situation: Situation, now: dt.datetime) -> dict[int, list[int]]:
-    """Write whom several jobs leave dry only together, by the latest of them; give them by job."""
-    session = situation.session
+def write_joint(
+    situation: Situation, known: Mapping[int, set[int]], now: dt.datetime
+) -> dict[int, list[int]]:
+    """
+    Write whom several jobs leave dry only together, by the latest of them; give them by job.
+
+    `known` are those of whom that is written already.
+    """
     live = sorted(situation.outages)
     overlapping = {
         key: [one for one in live if one < key and _meet(situation, one, key, now)] for key in live
     }
     joint = situation.find_joint(overlapping) if len(live) > 1 else {}
     keys = {key: situation.customer_keys(rows) for key, rows in joint.items() if rows.size}
-    queries.delete_unexpected_joint(session, [key for key in live if key not in keys])
-    for key, customers in keys.items():
-        queries.delete_unexpected(session, key, customers, ["joint"])
-        queries.upsert_joint(session, key, customers, [key, *overlapping[key]])
+    if not keys and not known:
+        return {}
+    for key in live:
+        _write_joint_of(situation, key, keys.get(key, []), overlapping[key])
     return keys
+
+
+def _write_joint_of(
+    situation: Situation, key: int, customers: Sequence[int], with_jobs: Sequence[int]
+) -> None:
+    """Write whom a job leaves dry together with earlier ones."""
+    session, wanted = situation.session, set(customers)
+    there = {row.customer_key: row for row in queries.fetch_open_rows(session, [key])}
+    gone = [
+        row.key
+        for customer, row in there.items()
+        if row.cause == "joint" and not row.is_lost and customer not in wanted
+    ]
+    queries.delete_intervals(session, gone)
+    if not wanted:
+        return
+    queries.write_joint_forecast(session, key, [key, *with_jobs])
+    new = sorted(wanted - there.keys() - queries.fetch_over(session, key))
+    queries.insert_intervals(session, key, NewRows.of(new, "joint", number=0))
 
 
 def _meet(situation: Situation, one: int, other: int, now: dt.datetime) -> bool:

@@ -173,7 +173,7 @@ def _settle_others(deed: Deed) -> None:
     """Look at what the jobs under way do together, and which valves keep whose trench dry."""
     situation = deed.situation
     before = queries.fetch_joint_keys(deed.session, list(situation.outages))
-    joint = plans.write_joint(situation, deed.now)
+    joint = plans.write_joint(situation, before, deed.now)
     for key in sorted(situation.outages):
         after = set(joint.get(key, ()))
         added = after - before.get(key, set())

@@ -214,11 +214,6 @@ class OutageIntervalRow(Base):
         ),
         Index("ix_outage_interval_outage_key", "outage_key"),
         Index("ix_outage_interval_customer_key", "customer_key"),
-        Index(
-            "ix_outage_interval_lost_at",
-            "lost_at",
-            postgresql_where=text("lost_at IS NOT NULL"),
-        ),
         {"postgresql_with": {"fillfactor": 70}},
     )
 
@@ -234,6 +229,17 @@ class OutageIntervalRow(Base):
     """0 without a building tank; None where its draw is not recorded."""
     lost_at: Mapped[dt.datetime | None] = mapped_column(Moment)
     restored_at: Mapped[dt.datetime | None] = mapped_column(Moment)
+    forecast_number: Mapped[int | None] = mapped_column(Integer)
+    """Which of the outage's forecasts is the customer's."""
+
+
+class OutageForecastRow(Base):
+    """What is forecast for all customers behind the same valves; number 0: of several jobs."""
+
+    __tablename__ = "outage_forecast"
+
+    outage_key: Mapped[int] = mapped_column(BigInteger, ForeignKey("outage.key"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     expected_lost_at: Mapped[dt.datetime | None] = mapped_column(Moment)
     restored_p10_at: Mapped[dt.datetime | None] = mapped_column(Moment)
     restored_p50_at: Mapped[dt.datetime | None] = mapped_column(Moment)

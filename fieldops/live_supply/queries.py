@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from fieldops.live_supply.models import (
+    OutageForecastRow,
     OutageGuardRow,
     OutageIntervalRow,
     OutagePlanRow,
@@ -400,122 +401,163 @@ def replace_guards(session: Session, guards: Mapping[int, Collection[Place]]) ->
         session.execute(insert(OutageGuardRow), rows)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """An interval that has not ended: of a customer who is dry, or expected to be."""
+
+    key: int
+    outage_key: int
+    customer_key: int
+    cause: str
+    forecast_number: int | None
+    is_lost: bool
+
+
+def fetch_open_rows(session: Session, outage_keys: Sequence[int]) -> list[OpenRow]:
+    """Read the intervals of some outages that have not ended."""
+    rows = session.execute(
+        text(
+            "SELECT key, outage_key, customer_key, cause, forecast_number, lost_at IS NOT NULL"
+            " FROM outage_interval WHERE outage_key = ANY(:outages) AND restored_at IS NULL"
+        ),
+        {"outages": list(outage_keys)},
+    )
+    return [OpenRow(*row) for row in rows]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """Intervals that a plan forecasts: equally long columns, hours since the report, or None."""
+class NewRows:
+    """Intervals to be written for customers, as equally long columns."""
 
-    customer_keys: list[int]
-    causes: list[str]
-    tank_lasts_h: list[float | None]
-    lost_h: list[float | None]
-    p10_h: list[float | None]
-    p50_h: list[float | None]
-    p90_h: list[float | None]
+    customer_keys: Sequence[int]
+    causes: Sequence[str]
+    tank_lasts_h: Sequence[float | None]
+    numbers: Sequence[int | None]
+
+    @classmethod
+    def of(cls, customer_keys: Sequence[int], cause: str, number: int | None = None) -> NewRows:
+        """Make rows of customers that are all alike."""
+        count = len(customer_keys)
+        return cls(
+            customer_keys=list(customer_keys),
+            causes=[cause] * count,
+            tank_lasts_h=[None] * count,
+            numbers=[number] * count,
+        )
 
 
-def upsert_expected(
-    session: Session, outage_key: int, since: dt.datetime, expected: Expected
+def insert_intervals(
+    session: Session, outage_key: int, rows: NewRows, lost_at: dt.datetime | None = None
 ) -> None:
-    """
-    Write whom a plan will leave dry, and from when until when.
-
-    Who had water back from this outage is not expected to lose it again until it is lost.
-    """
+    """Write intervals of customers, expected ones or such as have begun."""
+    if not rows.customer_keys:
+        return
     session.execute(
         text(
             "INSERT INTO outage_interval (outage_key, customer_key, customer, properties, people,"
-            " is_critical, cause, tank_lasts_h, expected_lost_at, restored_p10_at,"
-            " restored_p50_at, restored_p90_at)"
+            " is_critical, cause, tank_lasts_h, forecast_number, lost_at)"
             " SELECT :outage, c.key, c.id, c.properties, c.people, c.critical IS NOT NULL,"
-            " u.cause, u.tank_lasts_h, :since + u.lost_h * interval '1 hour',"
-            " :since + u.p10_h * interval '1 hour', :since + u.p50_h * interval '1 hour',"
-            " :since + u.p90_h * interval '1 hour'"
+            " u.cause, u.tank_lasts_h, u.number, :lost_at"
             " FROM unnest(CAST(:keys AS bigint[]), CAST(:causes AS text[]),"
-            " CAST(:tanks AS double precision[]), CAST(:lost AS double precision[]),"
-            " CAST(:p10 AS double precision[]), CAST(:p50 AS double precision[]),"
-            " CAST(:p90 AS double precision[]))"
-            " AS u (key, cause, tank_lasts_h, lost_h, p10_h, p50_h, p90_h)"
-            " JOIN customer c ON c.key = u.key"
-            " LEFT JOIN (SELECT customer_key, bool_or(restored_at IS NULL) AS is_live"
-            "  FROM outage_interval WHERE outage_key = :outage GROUP BY customer_key) AS i"
-            "  ON i.customer_key = c.key"
-            " WHERE coalesce(i.is_live, true)"
-            " ON CONFLICT (outage_key, customer_key) WHERE restored_at IS NULL DO UPDATE SET"
-            " cause = excluded.cause, tank_lasts_h = excluded.tank_lasts_h,"
-            " expected_lost_at = excluded.expected_lost_at,"
-            " restored_p10_at = excluded.restored_p10_at,"
-            " restored_p50_at = excluded.restored_p50_at,"
-            " restored_p90_at = excluded.restored_p90_at"
+            " CAST(:tanks AS double precision[]), CAST(:numbers AS integer[]))"
+            " AS u (key, cause, tank_lasts_h, number) JOIN customer c ON c.key = u.key"
         ),
         {
             "outage": outage_key,
-            "since": since,
-            "keys": expected.customer_keys,
-            "causes": expected.causes,
-            "tanks": expected.tank_lasts_h,
-            "lost": expected.lost_h,
-            "p10": expected.p10_h,
-            "p50": expected.p50_h,
-            "p90": expected.p90_h,
+            "lost_at": lost_at,
+            "keys": list(rows.customer_keys),
+            "causes": list(rows.causes),
+            "tanks": list(rows.tank_lasts_h),
+            "numbers": list(rows.numbers),
         },
     )
 
 
-def upsert_joint(
-    session: Session, outage_key: int, customer_keys: Sequence[int], jobs: Sequence[int]
+def update_expected(
+    session: Session, keys: Sequence[int], causes: Sequence[str], numbers: Sequence[int | None]
 ) -> None:
-    """Write whom jobs leave dry only together: from the last of them, until the first is over."""
+    """Change the cause and the forecast of some intervals."""
+    if keys:
+        session.execute(
+            text(
+                "UPDATE outage_interval i SET cause = u.cause, forecast_number = u.number"
+                " FROM unnest(CAST(:keys AS bigint[]), CAST(:causes AS text[]),"
+                " CAST(:numbers AS integer[])) AS u (key, cause, number) WHERE i.key = u.key"
+            ),
+            {"keys": list(keys), "causes": list(causes), "numbers": list(numbers)},
+        )
+
+
+def delete_intervals(session: Session, keys: Sequence[int]) -> None:
+    """Forget intervals that were expected and never began."""
+    if keys:
+        session.execute(
+            text("DELETE FROM outage_interval WHERE key = ANY(:keys) AND lost_at IS NULL"),
+            {"keys": list(keys)},
+        )
+
+
+Times = tuple[
+    "dt.datetime | None", "dt.datetime | None", "dt.datetime | None", "dt.datetime | None"
+]
+"""When supply is expected to be lost, and to be back at P10, P50 and P90."""
+
+
+def replace_forecasts(session: Session, outage_key: int, times: Mapping[int, Times]) -> None:
+    """Write an outage's own forecasts, by number, in place of those before."""
+    session.execute(
+        delete(OutageForecastRow).where(
+            OutageForecastRow.outage_key == outage_key, OutageForecastRow.number > 0
+        )
+    )
+    if times:
+        session.execute(
+            insert(OutageForecastRow),
+            [
+                {
+                    "outage_key": outage_key,
+                    "number": number,
+                    "expected_lost_at": lost,
+                    "restored_p10_at": p10,
+                    "restored_p50_at": p50,
+                    "restored_p90_at": p90,
+                }
+                for number, (lost, p10, p50, p90) in times.items()
+            ],
+        )
+
+
+def write_joint_forecast(session: Session, outage_key: int, jobs: Sequence[int]) -> None:
+    """Write the forecast of several jobs: from the last of them, until the first is over."""
     session.execute(
         text(
-            "INSERT INTO outage_interval (outage_key, customer_key, customer, properties, people,"
-            " is_critical, cause, expected_lost_at, restored_p10_at, restored_p50_at,"
-            " restored_p90_at)"
-            " SELECT :outage, c.key, c.id, c.properties, c.people, c.critical IS NOT NULL,"
-            " 'joint', times.lost_at, times.p10_at, times.p50_at, times.p90_at"
-            " FROM customer c, (SELECT"
-            " max(coalesce(water_stopped_at, (forecast #>> '{water_stopped,p50}')::timestamptz))"
-            "  AS lost_at,"
-            " min((forecast #>> '{restored,p10}')::timestamptz) AS p10_at,"
-            " min((forecast #>> '{restored,p50}')::timestamptz) AS p50_at,"
-            " min((forecast #>> '{restored,p90}')::timestamptz) AS p90_at"
-            " FROM outage WHERE key = ANY(:jobs)) AS times"
-            " WHERE c.key = ANY(:customers) AND NOT EXISTS (SELECT FROM outage_interval i"
-            "  WHERE i.outage_key = :outage AND i.customer_key = c.key"
-            "  AND i.restored_at IS NOT NULL)"
-            " ON CONFLICT (outage_key, customer_key) WHERE restored_at IS NULL DO UPDATE SET"
+            "INSERT INTO outage_forecast (outage_key, number, expected_lost_at, restored_p10_at,"
+            " restored_p50_at, restored_p90_at) SELECT :outage, 0,"
+            " max(coalesce(water_stopped_at, (forecast #>> '{water_stopped,p50}')::timestamptz)),"
+            " min((forecast #>> '{restored,p10}')::timestamptz),"
+            " min((forecast #>> '{restored,p50}')::timestamptz),"
+            " min((forecast #>> '{restored,p90}')::timestamptz)"
+            " FROM outage WHERE key = ANY(:jobs)"
+            " ON CONFLICT (outage_key, number) DO UPDATE SET"
             " expected_lost_at = excluded.expected_lost_at,"
             " restored_p10_at = excluded.restored_p10_at,"
             " restored_p50_at = excluded.restored_p50_at,"
             " restored_p90_at = excluded.restored_p90_at"
-            " WHERE outage_interval.cause = 'joint'"
         ),
-        {"outage": outage_key, "customers": list(customer_keys), "jobs": list(jobs)},
+        {"outage": outage_key, "jobs": list(jobs)},
     )
 
 
-def delete_unexpected_joint(session: Session, outage_keys: Sequence[int]) -> None:
-    """Forget whom these jobs were expected to leave dry together with others."""
-    session.execute(
-        delete(OutageIntervalRow).where(
-            OutageIntervalRow.outage_key.in_(outage_keys),
-            OutageIntervalRow.cause == "joint",
-            OutageIntervalRow.lost_at.is_(None),
-        )
-    )
-
-
-def delete_unexpected(
-    session: Session, outage_key: int, keys: Sequence[int], causes: Sequence[str]
-) -> None:
-    """Forget who was expected to be dry and is no longer; what has happened stays."""
-    session.execute(
+def fetch_over(session: Session, outage_key: int) -> set[int]:
+    """Read the customers who had their water back from an outage."""
+    rows = session.execute(
         text(
-            "DELETE FROM outage_interval i WHERE outage_key = :outage AND lost_at IS NULL"
-            " AND cause = ANY(:causes) AND NOT EXISTS"
-            " (SELECT FROM unnest(CAST(:keys AS bigint[])) AS u (key) WHERE u.key = i.customer_key)"
+            "SELECT customer_key FROM outage_interval"
+            " WHERE outage_key = :outage AND restored_at IS NOT NULL"
         ),
-        {"outage": outage_key, "keys": list(keys), "causes": list(causes)},
+        {"outage": outage_key},
     )
+    return {row[0] for row in rows}
 
 
 def fetch_expected_keys(
@@ -539,79 +581,13 @@ def fetch_expected_keys(
     return row[0], row[1], row[2]
 
 
-def mark_lost(
-    session: Session, outage_key: int, customer_keys: Sequence[int], at: dt.datetime
-) -> int:
-    """Write that customers whom an outage was expected to leave dry are so now; give how many."""
-    result = session.execute(
-        text(
-            "UPDATE outage_interval SET lost_at = :at WHERE outage_key = :outage"
-            " AND lost_at IS NULL AND customer_key = ANY(:customers)"
-        ),
-        {"at": at, "outage": outage_key, "customers": list(customer_keys)},
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
-
-
-_NOT_TOLD = (
-    " NOT EXISTS (SELECT FROM outage_interval t WHERE t.customer_key = {0}"
-    " AND t.outage_key = ANY(:live) AND t.restored_at IS NULL AND t.lost_at IS NOT NULL)"
-)
-
-
-def mark_lost_jointly(
-    session: Session,
-    acting: int,
-    live: Sequence[int],
-    customer_keys: Sequence[int],
-    at: dt.datetime,
-) -> int:
-    """
-    Write that customers are dry whom no outage has as dry yet, where one has them as expected.
-
-    The outage that somebody works on comes first, then the latest; give how many.
-    """
-    result = session.execute(
-        text(
-            "UPDATE outage_interval SET lost_at = :at WHERE key IN (SELECT DISTINCT ON"  # noqa: S608
-            " (i.customer_key) i.key FROM outage_interval i WHERE i.outage_key = ANY(:live)"
-            " AND i.lost_at IS NULL AND i.customer_key = ANY(:customers) AND"
-            + _NOT_TOLD.format("i.customer_key")
-            + " ORDER BY i.customer_key, i.outage_key = :acting DESC, i.outage_key DESC)"
-        ),
-        {"at": at, "live": list(live), "customers": list(customer_keys), "acting": acting},
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
-
-
-def insert_lost(
-    session: Session,
-    outage_key: int,
-    live: Sequence[int],
-    customer_keys: Sequence[int],
-    at: dt.datetime,
-    cause: str,
-) -> int:
-    """Write customers who are dry though none of these outages has them as dry; give how many."""
-    result = session.execute(
-        text(
-            "INSERT INTO outage_interval (outage_key, customer_key,"  # noqa: S608 - our own text
-            " customer, properties, people, is_critical, cause, lost_at)"
-            " SELECT :outage, c.key, c.id, c.properties, c.people, c.critical IS NOT NULL,"
-            " :cause, :at FROM customer c WHERE c.key = ANY(:customers) AND"
-            + _NOT_TOLD.format("c.key")
-            + " ON CONFLICT (outage_key, customer_key) WHERE restored_at IS NULL"
-            " DO UPDATE SET lost_at = excluded.lost_at WHERE outage_interval.lost_at IS NULL"
-        ),
-        {
-            "outage": outage_key,
-            "live": list(live),
-            "customers": list(customer_keys),
-            "at": at,
-            "cause": cause,
-        },
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
+def mark_lost(session: Session, keys: Sequence[int], at: dt.datetime) -> None:
+    """Write that the customers of these intervals are dry from now on."""
+    if keys:
+        session.execute(
+            text("UPDATE outage_interval SET lost_at = :at WHERE key = ANY(:keys)"),
+            {"at": at, "keys": list(keys)},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -625,35 +601,19 @@ class Regained:
     outage_key: int
 
 
-def mark_restored(
-    session: Session, outage_keys: Sequence[int], dry_keys: Sequence[int], at: dt.datetime
-) -> list[Regained]:
-    """End the intervals of those who are dry no longer, and tell whose."""
+def mark_restored(session: Session, keys: Sequence[int], at: dt.datetime) -> list[Regained]:
+    """End these intervals, and tell whose they are."""
+    if not keys:
+        return []
     rows = session.execute(
         text(
-            "UPDATE outage_interval i SET restored_at = greatest(:at, lost_at)"
-            " WHERE outage_key = ANY(:outages) AND lost_at IS NOT NULL AND restored_at IS NULL"
-            " AND NOT EXISTS (SELECT FROM unnest(CAST(:dry AS bigint[])) AS u (key)"
-            "  WHERE u.key = i.customer_key)"
+            "UPDATE outage_interval SET restored_at = greatest(:at, lost_at)"
+            " WHERE key = ANY(:keys)"
             " RETURNING customer_key, customer, properties, is_critical, outage_key"
         ),
-        {"at": at, "outages": list(outage_keys), "dry": list(dry_keys)},
+        {"at": at, "keys": list(keys)},
     )
     return [Regained(*row) for row in rows]
-
-
-def mark_given_over(
-    session: Session, outage_key: int, customer_keys: Sequence[int], at: dt.datetime
-) -> None:
-    """End an outage's intervals of customers whom other outages alone keep dry."""
-    session.execute(
-        text(
-            "UPDATE outage_interval SET restored_at = greatest(:at, lost_at)"
-            " WHERE outage_key = :outage AND lost_at IS NOT NULL AND restored_at IS NULL"
-            " AND customer_key = ANY(:customers)"
-        ),
-        {"at": at, "outage": outage_key, "customers": list(customer_keys)},
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -752,7 +712,17 @@ def fetch_intervals(
     """Read the intervals of an outage, critical customers first, then by id."""
     names = [field.name for field in fields(CustomerInterval)]
     query = (
-        select(*(getattr(OutageIntervalRow, name) for name in names))
+        select(
+            *(
+                getattr(OutageForecastRow, name, None) or getattr(OutageIntervalRow, name)
+                for name in names
+            )
+        )
+        .outerjoin(
+            OutageForecastRow,
+            (OutageForecastRow.outage_key == OutageIntervalRow.outage_key)
+            & (OutageForecastRow.number == OutageIntervalRow.forecast_number),
+        )
         .where(OutageIntervalRow.outage_key == outage_key)
         .order_by(
             OutageIntervalRow.is_critical.desc(), OutageIntervalRow.customer, OutageIntervalRow.key
@@ -822,7 +792,8 @@ def sum_minutes_lost(session: Session, since: dt.datetime, until: dt.datetime) -
             " range_agg(tstzrange(i.lost_at, greatest(i.lost_at, least(:until,"
             " coalesce(i.restored_at, :until))))) FILTER (WHERE NOT o.is_planned) AS unplanned"
             " FROM outage_interval i JOIN outage o ON o.key = i.outage_key"
-            " WHERE NOT o.is_drill AND i.lost_at < :until"
+            " WHERE NOT o.is_drill AND o.aware_at < :until"
+            " AND coalesce(o.closed_at, 'infinity') >= :since AND i.lost_at < :until"
             " AND coalesce(i.restored_at, :until) > :since GROUP BY i.customer_key),"
             " period AS (SELECT tstzmultirange(tstzrange(:since, :until)) AS span),"
             " cut AS (SELECT own.properties, own.people, own.dry * period.span AS dry,"

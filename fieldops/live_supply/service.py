@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fieldops.live_supply import queries
-from fieldops.live_supply.queries import Outage, Plan, Regained, Tag, Tally, WorkedValve
+from fieldops.live_supply.queries import (
+    OpenRow,
+    Outage,
+    Plan,
+    Regained,
+    Tag,
+    Tally,
+    WorkedValve,
+)
 from fieldops.network.queries import POSITIONS
 from fieldops.network.service import StoredNetwork, current_network
 from fieldops.outage_questions.service import GATES, keys_of, row_of
@@ -194,25 +202,27 @@ class Situation:
         only those of several jobs together do, by the job in whose plan she stands, else by the
         latest. A job gives over whom the others alone keep dry.
         """
-        session, live = self.session, list(self.outages)
-        own = self.customer_keys(self.supply([outage_key]).premises_dry())
-        every = self.customer_keys(self.supply().premises_dry())
-        lost = queries.mark_lost(session, outage_key, own, at)
-        # With its cause unforeseen, because the plan named none of them.
-        lost += queries.insert_lost(session, outage_key, [outage_key], own, at, "unforeseen")
-        if len(live) > 1:
-            lost += queries.mark_lost_jointly(session, outage_key, live, every, at)
-            lost += queries.insert_lost(session, max(live), live, every, at, "joint")
-            self._give_over(outage_key, set(own), at)
-        return SupplyChange(lost=lost, regained=queries.mark_restored(session, live, every, at))
-
-    def _give_over(self, outage_key: int, own: set[int], at: dt.datetime) -> None:
+        ledger = _Ledger(
+            outage_key,
+            queries.fetch_open_rows(self.session, list(self.outages)),
+            own=set(self.customer_keys(self.supply([outage_key]).premises_dry())),
+            every=set(self.customer_keys(self.supply().premises_dry())),
+        )
         others = [key for key in self.outages if key != outage_key]
-        theirs = self.customer_keys(self.supply(others).premises_dry())
-        given = [key for key in theirs if key not in own]
-        if given:
-            queries.insert_lost(self.session, max(others), others, given, at, "joint")
-            queries.mark_given_over(self.session, outage_key, given, at)
+        if others:
+            theirs = self.customer_keys(self.supply(others).premises_dry())
+            ledger.give_over(set(theirs), max(others))
+        ledger.end()
+        session = self.session
+        queries.mark_lost(session, ledger.lost, at)
+        for (key, cause), customers in ledger.new.items():
+            rows = queries.NewRows.of(customers, cause)
+            queries.insert_intervals(session, key, rows, lost_at=at)
+        queries.mark_restored(session, ledger.given, at)
+        return SupplyChange(
+            lost=len(ledger.lost) + sum(len(each) for each in ledger.new.values()),
+            regained=queries.mark_restored(session, ledger.ended, at),
+        )
 
     def closed_sets(self) -> dict[int, Rows]:
         """Give what each job has closed or is going to close."""
@@ -278,6 +288,68 @@ class Situation:
         """List the blocks that jobs drain, by the valves as they were before."""
         found = [isolate_blocks(self.before, self.broken_blocks(key)).blocks_shut for key in keys]
         return np.unique(np.concatenate([NO_ROWS, *found])).astype(np.int32)
+
+
+class _Ledger:
+    """Works out whose interval begins and ends, by which job."""
+
+    def __init__(
+        self, acting: int, rows: Sequence[OpenRow], *, own: set[int], every: set[int]
+    ) -> None:
+        self.acting = acting
+        self.own, self.every = own, every
+        self.dry: dict[int, dict[int, int | None]] = {acting: {}}
+        """Of each job, who is dry by it and the row that says so; None for a new one."""
+        self.expected: dict[int, dict[int, int]] = {}
+        for row in rows:
+            if row.is_lost:
+                self.dry.setdefault(row.outage_key, {})[row.customer_key] = row.key
+            else:
+                self.expected.setdefault(row.outage_key, {})[row.customer_key] = row.key
+        self.lost: list[int] = []
+        self.given: list[int] = []
+        self.ended: list[int] = []
+        self.new: dict[tuple[int, str], list[int]] = {}
+        self._latest = max([acting, *self.dry, *self.expected])
+        for customer in sorted(own - self.dry[acting].keys()):
+            self._begin(acting, customer, "unforeseen")
+        told = {customer for each in self.dry.values() for customer in each}
+        for customer in sorted(every - told):
+            self._begin(self._holder_of(customer), customer, "joint")
+
+    def _holder_of(self, customer: int) -> int:
+        """Choose the job in whose plan somebody stands: the one worked on, else the latest."""
+        jobs = [key for key, each in self.expected.items() if customer in each]
+        if self.acting in jobs:
+            return self.acting
+        return max(jobs) if jobs else self._latest
+
+    def _begin(self, outage_key: int, customer: int, cause: str) -> None:
+        row = self.expected.get(outage_key, {}).pop(customer, None)
+        self.dry.setdefault(outage_key, {})[customer] = row
+        if row is None:
+            self.new.setdefault((outage_key, cause), []).append(customer)
+        else:
+            self.lost.append(row)
+
+    def give_over(self, theirs: set[int], latest: int) -> None:
+        """Leave to the other jobs whom they alone keep dry."""
+        mine = self.dry[self.acting]
+        for customer in sorted((theirs - self.own) & mine.keys()):
+            row = mine.pop(customer)
+            if row is None:
+                continue
+            self.given.append(row)
+            if not any(customer in each for each in self.dry.values()):
+                holder = self._holder_of(customer)
+                self._begin(latest if holder == self.acting else holder, customer, "joint")
+
+    def end(self) -> None:
+        """End the intervals of all who have water."""
+        for each in self.dry.values():
+            self.ended += [
+                row for customer, row in each.items() if customer not in self.every and row
+            ]
 
 
 def _before(

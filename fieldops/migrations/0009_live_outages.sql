@@ -137,6 +137,18 @@ CREATE TABLE outage_guard (
 );
 CREATE INDEX ix_outage_guard_device_key ON outage_guard (device_key, device_table);
 
+-- What is forecast for all customers behind the same valves; drawn anew at every event, so that
+-- the rows of thousands of customers need not be written each time.
+CREATE TABLE outage_forecast (
+    outage_key bigint NOT NULL CONSTRAINT fk_outage_forecast_outage_key REFERENCES outage (key),
+    number integer NOT NULL,
+    expected_lost_at timestamptz,
+    restored_p10_at timestamptz,
+    restored_p50_at timestamptz,
+    restored_p90_at timestamptz,
+    CONSTRAINT pk_outage_forecast PRIMARY KEY (outage_key, number)
+);
+
 -- A customer's own outage: expected, then lost, then restored. What was never lost is deleted.
 CREATE TABLE outage_interval (
     key bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_outage_interval PRIMARY KEY,
@@ -151,10 +163,7 @@ CREATE TABLE outage_interval (
     tank_lasts_h double precision,
     lost_at timestamptz,
     restored_at timestamptz,
-    expected_lost_at timestamptz,
-    restored_p10_at timestamptz,
-    restored_p50_at timestamptz,
-    restored_p90_at timestamptz,
+    forecast_number integer,
     CONSTRAINT ck_outage_interval_lost_before_restored CHECK (lost_at <= restored_at),
     CONSTRAINT ck_outage_interval_restored_if_lost CHECK (restored_at IS NULL OR lost_at IS NOT NULL)
 ) WITH (fillfactor = 70);
@@ -162,7 +171,6 @@ CREATE UNIQUE INDEX ix_outage_interval_live ON outage_interval (outage_key, cust
     WHERE restored_at IS NULL;
 CREATE INDEX ix_outage_interval_outage_key ON outage_interval (outage_key);
 CREATE INDEX ix_outage_interval_customer_key ON outage_interval (customer_key);
-CREATE INDEX ix_outage_interval_lost_at ON outage_interval (lost_at) WHERE lost_at IS NOT NULL;
 
 -- Whatever opens, closes or tags a valve does so one after the other, so that no two
 -- transactions each miss what the other is about to say.
