@@ -262,6 +262,14 @@ class NeedForm(BaseModel):
     for_kind: str = ""
 
 
+class BoundsForm(BaseModel):
+    """Other bounds for a number."""
+
+    field: str = Field(min_length=1, max_length=60)
+    least: float | None = Field(default=None, allow_inf_nan=False)
+    most: float | None = Field(default=None, allow_inf_nan=False)
+
+
 class StageForm(BaseModel):
     """A stage that is to stand before a step."""
 
@@ -326,6 +334,19 @@ def read_need(form: MultiDict[str, str]) -> dict[str, Any]:
     if read.for_kind in KIND_NAMES:
         need["when"] = {"kind": [read.for_kind]}
     return need
+
+
+def read_bounds(form: MultiDict[str, str]) -> tuple[str, tuple[float | None, float | None]]:
+    """
+    Read other bounds for a number.
+
+    Raises
+    ------
+    FieldopsError
+        If something is missing or wrong.
+    """
+    read = _read(BoundsForm, form.to_dict())
+    return read.field, (read.least, read.most)
 
 
 def read_stage(form: MultiDict[str, str], key: int) -> NewStage:

@@ -227,6 +227,47 @@ def remove_need(
     return _keep(session, process, {key: changed}, (actor, now, f"- {transition.action}: {name}"))
 
 
+def change_bounds(
+    session: Session,
+    place: tuple[int, int, str],
+    bounds: tuple[float | None, float | None],
+    actor: Actor,
+    now: dt.datetime,
+) -> int:
+    """
+    Give a number that a step needs other bounds, in a new version.
+
+    `place` is the version, the step's key and the field.
+
+    Raises
+    ------
+    ConflictError
+        If somebody else changed the process meanwhile.
+    NotFoundError
+        If the step needs no such number.
+    FieldopsError
+        If the bounds make no sense.
+    """
+    base, key, name = place
+    least, most = bounds
+    process, transition = _open_for_change(session, base, key)
+    if least is not None and most is not None and least > most:
+        raise FieldopsError("The least value is greater than the greatest.")
+    wanted = {"min": least, "max": most}
+    given = {each: value for each, value in wanted.items() if value is not None}
+    needs = tuple(
+        {**{each: need[each] for each in need if each not in wanted}, **given}
+        if need.get("field") == name and need["kind"] == "number"
+        else need
+        for need in transition.needs
+    )
+    if needs == transition.needs:
+        raise NotFoundError("There is nothing to change.")
+    note = f"{transition.action}: {name} {least}..{most}"
+    changed = replace(transition, needs=needs)
+    return _keep(session, process, {key: changed}, (actor, now, note))
+
+
 def add_stage(session: Session, base: int, stage: NewStage, actor: Actor, now: dt.datetime) -> int:
     """
     Put a stage before a step, in a new version: the step is then taken from there.

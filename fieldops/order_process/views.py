@@ -53,6 +53,9 @@ def change_process(change: str) -> ResponseReturnValue:
         elif change == "removals":
             name = request.form.get("field", "")
             version = service.remove_need(session, base, key, name, actor, now)
+        elif change == "bounds":
+            name, bounds = forms.read_bounds(request.form)
+            version = service.change_bounds(session, (base, key, name), bounds, actor, now)
         elif change == "stages":
             version = service.add_stage(
                 session, base, forms.read_stage(request.form, key), actor, now

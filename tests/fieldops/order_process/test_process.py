@@ -14,6 +14,7 @@ from fieldops.order_process.service import (
     NewStage,
     add_need,
     add_stage,
+    change_bounds,
     find_process,
     newest_version,
     remove_need,
@@ -88,6 +89,20 @@ def test_a_stage_that_is_added_has_to_be_gone_through(session: Session) -> None:
         add_stage(session, version, replace(stage, before_key=key), SYSTEM, NOW)
 
 
+def test_the_limits_of_a_number_are_policy(session: Session) -> None:
+    """A utility that asks for clearer water; what makes no sense is refused."""
+    cast = make_cast(session)
+    version, key = key_of(session, "restore", "work_done")
+    place = (version, key, "turbidity_ntu")
+    for bounds in ((0, 1), (2, 0.5)):
+        with pytest.raises(FieldopsError):
+            change_bounds(session, place, bounds, SYSTEM, NOW)
+    change_bounds(session, place, (0, 0.3), SYSTEM, NOW)
+    order = make_order(session)
+    lead_to(session, order, cast, "work_done")
+    assert act(session, order, "restore", cast.crew).missing == ("turbidity_ntu",)
+
+
 def test_two_managers_do_not_overwrite_each_other(session: Session) -> None:
     """The second looks again."""
     version, key = key_of(session, "finish", "working")
@@ -108,6 +123,8 @@ def test_a_manager_does_it_by_page(client: FlaskClient, session: Session) -> Non
     field = re.search(r'name="field" value="(own_\w+)"', page)
     assert field is not None
     version, key = key_of(session, "finish", "working")
+    bounds = {"version": version, "step": key, "field": field[1], "least": "1", "most": ""}
+    assert client.post("/process/bounds", data=bounds, headers=csrf).status_code == 404
     removal = {"version": version, "step": key, "field": field[1]}
     assert client.post("/process/removals", data=removal, headers=csrf).status_code == 302
     version, key = key_of(session, "verify", "restored")
