@@ -70,6 +70,7 @@ class OperationRow(Base):
     sequence: Mapped[int | None] = mapped_column(BigInteger)
     subject: Mapped[str] = mapped_column(Text)
     action: Mapped[str] = mapped_column(Text)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
     result: Mapped[dict[str, Any]] = mapped_column(JSONB)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     occurred_at: Mapped[dt.datetime] = mapped_column(Moment)

@@ -56,13 +56,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """An operation with the answer that was given; `result` is as it was, before translation."""
+    """
+    An operation with the answer that was given; `result` is as it was, before translation.
+
+    `digest` covers all that was sent, so that another thing under the same op_id is found out.
+    """
 
     op_id: str
     device: str
     sequence: int | None
     subject: str
     action: str
+    digest: bytes
     result: Mapping[str, Any]
     person_id: int
     occurred_at: dt.datetime

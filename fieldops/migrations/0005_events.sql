@@ -89,6 +89,7 @@ CREATE TABLE operation (
     sequence bigint,
     subject text NOT NULL,
     action text NOT NULL,
+    digest bytea NOT NULL,
     result jsonb NOT NULL,
     person_id bigint NOT NULL CONSTRAINT fk_operation_person_id REFERENCES person (id),
     occurred_at timestamptz NOT NULL,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import json
 from dataclasses import replace
 from functools import cache
@@ -14,9 +16,9 @@ from fieldops.errors import ConflictError, FieldopsError, ForbiddenError
 from fieldops.events import queries as events
 from fieldops.events.queries import Answered
 from fieldops.events.service import Actor, Operation, Outcome, append_event
+from fieldops.sync import queries
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping
 
     from sqlalchemy.orm import Session
@@ -69,8 +71,9 @@ def carry_out(
     subject = f"{operation.subject_kind}:{operation.subject_id}"
     events.lock_operation(session, operation.op_id)
     answered = events.fetch_answer(session, operation.op_id)
+    digest = _digest(operation, by_phone_for)
     if answered is not None:
-        if (answered.subject, answered.action) != (subject, operation.action):
+        if answered.digest != digest:
             raise ConflictError(
                 "This op_id already stands for another operation: %(action)s of %(subject)s.",
                 action=answered.action,
@@ -91,6 +94,7 @@ def carry_out(
             sequence=operation.sequence,
             subject=subject,
             action=operation.action,
+            digest=digest,
             result=result,
             person_id=person.id,
             occurred_at=operation.occurred_at or now,
@@ -99,6 +103,23 @@ def carry_out(
         ),
     )
     return result
+
+
+def _digest(operation: Operation, by_phone_for: str | None) -> bytes:
+    """Tell operations apart: by all that the device said, but not by who carries the device now."""
+    at = operation.occurred_at
+    said = [
+        operation.device,
+        operation.sequence,
+        operation.subject_kind,
+        operation.subject_id,
+        operation.action,
+        operation.base_version,
+        at and at.astimezone(dt.UTC).isoformat(),
+        by_phone_for,
+        operation.body,
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).digest()
 
 
 def _attempt(session: Session, operation: Operation, actor: Actor, now: dt.datetime) -> Outcome:
@@ -119,6 +140,11 @@ def _attempt(session: Session, operation: Operation, actor: Actor, now: dt.datet
             return apply(session, operation, actor, now)
     except FieldopsError as error:
         return Outcome(status=_status_of(error), message=error.msgid, params=error.params)
+    except Exception as error:
+        if not queries.is_unkeepable(error):
+            raise
+        # Else the device would send it for ever.
+        return Outcome(status="illegal", message="A value is not of the kind that belongs there.")
 
 
 def _status_of(error: FieldopsError) -> str:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from psycopg.errors import DeadlockDetected
-from sqlalchemy.exc import OperationalError
+from psycopg.errors import DeadlockDetected, NumericValueOutOfRange
+from sqlalchemy.exc import DataError, OperationalError
 
 from fieldops import create_app
 from fieldops.db import make_sessions
@@ -52,6 +52,7 @@ def apply(session: Session, wanted: Operation, actor: Actor, now: dt.datetime) -
         "forbid": ForbiddenError("Stopped."),
         "miss": NotFoundError("Stopped."),
         "break": RuntimeError("broken"),
+        "garble": DataError("statement", {}, NumericValueOutOfRange()),
     }
     if wanted.action in faults:
         raise faults[wanted.action]
@@ -98,12 +99,25 @@ def test_an_operation_sent_again_is_only_answered_again(
     assert queries.fetch_head(session) == head
 
 
-def test_an_op_id_stands_for_one_operation(client: FlaskClient, crew: Headers) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"subject": "thing:8"},
+        {"action": "refuse"},
+        {"body": {"pump": "stopped"}},
+        {"occurred_at": "2026-01-01T08:00:00+08:00"},
+        {"device": "tablet-of-somebody-else"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_an_op_id_stands_for_one_operation(
+    client: FlaskClient, crew: Headers, other: dict[str, Any]
+) -> None:
     """A device that makes the same id twice is told so, and not that all is well."""
     wanted = operation("thing:7", "do")
     send(client, crew, wanted)
-    [result] = send(client, crew, wanted | {"subject": "thing:8"})
-    assert result["status"] == "illegal"
+    [result] = send(client, crew, wanted | other)
+    assert (result["status"], result.get("version")) == ("illegal", None)
     assert "thing:7" in result["message"]
 
 
@@ -113,6 +127,7 @@ def test_an_op_id_stands_for_one_operation(client: FlaskClient, crew: Headers) -
         ("lose", "conflict"),
         ("forbid", "forbidden"),
         ("miss", "illegal"),
+        ("garble", "illegal"),
         ("lack", "missing"),
         ("refuse", "illegal"),
     ],
