@@ -112,7 +112,10 @@ def _say_nothing(_what: str, _values: dict[str, object]) -> None:
 
 def _say(what: str, values: dict[str, object]) -> None:
     """Print what happens, a line each."""
+    from fieldops.incidents.forms import name_kind
+
     at = values["at"]
+    values = values | {"kind": name_kind(str(values.get("kind", "")))}
     clock = (
         at.astimezone(ZoneInfo(TIMEZONE)).strftime("%H:%M") if isinstance(at, dt.datetime) else ""
     )
