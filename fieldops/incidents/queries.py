@@ -121,16 +121,6 @@ def fetch_closed(session: Session, limit: int) -> list[Incident]:
     return [_as_incident(row) for row in rows]
 
 
-def fetch_open_at_part(session: Session, part_key: int) -> list[Incident]:
-    """Read the open incidents in whose segment a part of a pipe lies, the newest first."""
-    rows = session.execute(
-        _select()
-        .where(IncidentRow.status == "open", IncidentRow.zone_parts.contains([part_key]))
-        .order_by(IncidentRow.opened_at.desc(), IncidentRow.key.desc())
-    )
-    return [_as_incident(row) for row in rows]
-
-
 def lock_zone(session: Session, zone: int) -> None:
     """Let one after the other tell of something in a segment, or open it; until the commit."""
     session.execute(

@@ -317,13 +317,6 @@ def list_closed(session: Session, limit: int = 50) -> list[Incident]:
     return queries.fetch_closed(session, limit)
 
 
-def list_open_at(session: Session, place: Place) -> list[Incident]:
-    """Give the open incidents in whose segment a place lies."""
-    if place.part_key is None:
-        return []
-    return queries.fetch_open_at_part(session, place.part_key)
-
-
 def list_stages(session: Session, incident: Incident) -> list[Stage]:
     """Give the orders that an incident begins with, in their order."""
     return queries.fetch_stages(session, incident.kind, incident.pipe_key)

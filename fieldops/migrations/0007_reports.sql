@@ -166,8 +166,7 @@ INSERT INTO report_policy (name, value, note) VALUES
     ('quiet_until_h', 8, 'no calls before this hour, local time'),
     ('call_back_tries', 3, 'so many tries without an answer count as called back'),
     ('public_posts_most', 5, 'reports from one address on the public page'),
-    ('public_posts_min', 10, 'within so many minutes'),
-    ('public_blur_m', 100, 'a reporter''s place is shown in steps of so much');
+    ('public_posts_min', 10, 'within so many minutes');
 
 -- points = least(most, points * value / per); where nothing is counted, points as they stand.
 CREATE TABLE incident_weight (

@@ -70,6 +70,7 @@ def open_all(sessions: sessionmaker[Session], report: str, now: dt.datetime) -> 
             open_outage(session, draft, SYSTEM, now)
 
 
+@pytest.mark.slow
 def test_two_hundred_calls_about_one_burst_are_one_incident(
     offices: sessionmaker[Session],
 ) -> None:
