@@ -332,6 +332,7 @@ def as_json(board: Board) -> dict[str, Any]:
     """Write a board as the console's scripts read it."""
     return {
         "position": board.position,
+        "last_event_at": _plain(board.last_event_at),
         "now": board.now.isoformat(),
         "incidents": [
             _write_incident(one, board.reports.get(one.key, 0)) for one in board.incidents

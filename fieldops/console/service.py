@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fieldops.crews.service import list_crews
 from fieldops.dispatch.service import suggest
-from fieldops.events.queries import fetch_head
+from fieldops.events.queries import fetch_events_after, fetch_head
 from fieldops.incidents import service as incidents
 from fieldops.live_outages import service as live_outages
 from fieldops.offers import service as offers
@@ -39,6 +39,7 @@ class Board:
     """
 
     position: int
+    last_event_at: dt.datetime | None
     now: dt.datetime
     incidents: list[Incident]
     reports: Mapping[int, int]
@@ -55,8 +56,10 @@ def read_board(session: Session, now: dt.datetime) -> Board:
     position = fetch_head(session)
     open_incidents = incidents.list_open(session)
     reports = list_of_incidents(session, [one.key for one in open_incidents])
+    last = fetch_events_after(session, position - 1, 1)
     return Board(
         position=position,
+        last_event_at=last[0].received_at if last else None,
         now=now,
         incidents=open_incidents,
         reports=Counter(one.incident_key for one in reports if one.incident_key is not None),

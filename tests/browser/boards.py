@@ -62,7 +62,7 @@ def crew(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
 def board(**facts: Any) -> dict[str, Any]:  # noqa: ANN401
     """Make a board with two incidents, a routine job and three crews."""
     return {
-        "position": 7, "now": dt.datetime.now(dt.UTC).isoformat(),
+        "position": 7, "last_event_at": at(-1), "now": dt.datetime.now(dt.UTC).isoformat(),
         "incidents": [
             incident(3),
             incident(4, kind="leak", lon=117.3590, lat=31.1262, address="解放路 7 号", score=8,

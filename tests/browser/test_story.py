@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +14,6 @@ from fieldops.access import Role
 from fieldops.cli.crews import make_demo_crews
 from fieldops.settings import CHECKOUT
 from tests.browser.conftest import serve_town
-from tests.people import bearer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,12 +43,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @dataclass
 class Story:
-    """Two dispatchers, and a service agent at the telephone."""
+    """Two dispatchers, and the desk where the telephone rings."""
 
     site: Site
     one: MapPage
     other: MapPage
-    agent: dict[str, str]
+    desk: MapPage
     waits_s: dict[str, float]
 
     @property
@@ -57,20 +56,21 @@ class Story:
         """The one who acts."""
         return self.one.page
 
-    def call(self, words: str, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - as JSON has it
-        """Take a call in."""
-        body = {"kind": "burst", "channel": "phone", "words": words, "pipe": PIPE} | facts
-        answer = self.site.app.test_client().post("/api/v1/reports", json=body, headers=self.agent)
-        assert answer.status_code == 201, answer.get_json()
-        told: dict[str, Any] = answer.get_json()
-        return told
-
-    def post(self, path: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Do something that is done elsewhere, as the agent."""
-        answer = self.site.app.test_client().post(path, json=body, headers=self.agent)
-        assert answer.status_code < 300, answer.get_json()
-        told: dict[str, Any] = answer.get_json()
-        return told
+    def call(self, words: str, keys: str) -> str:
+        """Take a call at the service desk, by keys, and give the report's id."""
+        page = self.desk.page
+        page.goto(f"{self.site.url}/calls")
+        page.wait_for_selector("html[data-calls=ready]")
+        page.fill("#place", PIPE)
+        page.wait_for_selector("#place-results li")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#known:not([hidden])")
+        page.select_option("#kind", "burst")
+        page.fill("#words", words)
+        page.keyboard.press(keys)
+        page.wait_for_selector("#told")
+        return page.locator("#told").get_attribute("data-report") or ""
 
     def both_see(self, name: str, selector: str) -> None:
         """Wait until the other screen shows it, and note for how long it did not."""
@@ -98,22 +98,21 @@ class Story:
 @pytest.fixture
 def story(site: Site, open_map: Callable[..., MapPage]) -> Story:
     """Open the console in two browsers."""
-    with site.sessions() as session:
-        agent = bearer(session, Role.SERVICE_AGENT)
     one = open_map("/dispatch", language="zh_CN", size=(1440, 900))
     other = open_map("/dispatch", language="zh_CN", size=(1100, 640))
     for console in (one, other):
         console.page.wait_for_selector("#queue-frame[data-board-state=empty]")
         console.page.wait_for_selector("#live[data-live=live]")
         console.rest()
-    return Story(site, one, other, agent, {})
+    desk = open_map("/calls", language="zh_CN", role=Role.SERVICE_AGENT)
+    return Story(site, one, other, desk, {})
 
 
 def test_from_the_first_call_to_water_back(story: Story) -> None:
     """Each step is seen on the other screen within a second."""
-    incident, order = calls_become_one_incident(story)
-    an_outage_is_opened(story, incident)
-    the_suggested_crew_is_sent_by_keyboard(story, order)
+    calls_become_one_incident(story)
+    an_outage_is_opened(story)
+    the_suggested_crew_is_sent_by_keyboard(story)
     a_valve_will_not_close_and_the_plan_grows(story)
     the_water_is_stopped(story)
     water_comes_back_by_parts(story)
@@ -121,32 +120,28 @@ def test_from_the_first_call_to_water_back(story: Story) -> None:
     assert max(story.waits_s.values()) < (BUSY_S if is_busy else SLOWEST_S), story.waits_s
 
 
-def calls_become_one_incident(story: Story) -> tuple[str, str]:
-    """Two people call about one burst; give the incident and its first order."""
-    first = story.call("路面冒水很大", at_m=30.0, address="青畈街 12 号")
-    opened = story.post(f"/api/v1/reports/{first['report']['id']}/incident")
-    incident = opened["incident"]["id"]
-    story.both_see("incident", f"#incident-{incident}")
-    again = story.call("家门口爆管了", at_m=34.0)
-    assert again["report"]["incident"] == incident
-    story.both_see("duplicate", f"#incident-{incident} [data-reports='2']")
+def calls_become_one_incident(story: Story) -> None:
+    """Two people call about one burst."""
+    story.call("路面冒水很大", "Control+Shift+Enter")
+    story.both_see("incident", "#incident-I-1")
+    story.call("家门口爆管了", "Control+Enter")
+    story.both_see("duplicate", "#incident-I-1 [data-reports='2']")
     assert story.other.page.locator("#queue > li.incident").count() == 1
     story.one.picture("story-1-incident")
-    return incident, opened["orders"][0]["id"]
 
 
-def an_outage_is_opened(story: Story, incident: str) -> None:
+def an_outage_is_opened(story: Story) -> None:
     """In two steps, with the number of properties; the other opens its sheet, too."""
     story.page.keyboard.press("j")
     story.page.keyboard.press("Enter")
     story.page.click("[data-step=open-outage]")
     story.confirm("172 户", "2 个阀门")
-    story.both_see("outage", f"#incident-{incident} .out[data-out='172']")
+    story.both_see("outage", "#incident-I-1 .out[data-out='172']")
     story.command(story.other, "打开 O-1")
     story.other.page.wait_for_selector("#drawer [data-part=valves] li[data-valve=V131]")
 
 
-def the_suggested_crew_is_sent_by_keyboard(story: Story, order: str) -> None:
+def the_suggested_crew_is_sent_by_keyboard(story: Story) -> None:
     """Why this crew is seen before it is sent."""
     story.page.keyboard.press("j")
     story.page.keyboard.press("Enter")
@@ -155,7 +150,7 @@ def the_suggested_crew_is_sent_by_keyboard(story: Story, order: str) -> None:
     story.one.picture("story-2-why")
     story.page.keyboard.press("a")
     story.page.wait_for_selector("#deed[data-deed=done] .undo")
-    story.both_see("assigned", f"#order-{order} .state[data-state=assigned]")
+    story.both_see("assigned", "#order-W-1 .state[data-state=assigned]")
 
 
 def a_valve_will_not_close_and_the_plan_grows(story: Story) -> None:

@@ -124,6 +124,7 @@ import { setServerNow } from "./moments.js";
 /**
  * @typedef {object} Board
  * @property {number} position
+ * @property {string | null} last_event_at
  * @property {string} now
  * @property {Incident[]} incidents
  * @property {Order[]} orders

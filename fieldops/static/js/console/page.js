@@ -108,6 +108,7 @@ function showBoard(now) {
   frame.dataset.boardState = isEmpty ? "empty" : "shown";
   find("board-state").textContent = isEmpty ? say("board-empty", { time: clockOf(now.now) }) : "";
   showCounts(now);
+  if (now.last_event_at) status.happened(now.last_event_at);
   queue.show(now);
   if (isMapReady) {
     overlay.show(now, queue.selected()?.id ?? null);

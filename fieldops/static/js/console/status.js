@@ -45,7 +45,11 @@ export function makeStatus() {
       show();
     },
     /** @param {string} at */
-    happened(at) { lastEventAt = at; show(); },
+    happened(at) {
+      if (lastEventAt && Date.parse(lastEventAt) >= Date.parse(at)) return;
+      lastEventAt = at;
+      show();
+    },
   };
 }
 
