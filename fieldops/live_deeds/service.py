@@ -170,7 +170,7 @@ def may_see(session: Session, outage: Outage, person_id: int | None, roles: Iter
     if set(roles) != {"crew"} or person_id is None:
         return True
     crews = crews_of_person(session, person_id)
-    if not crews or any(crew.contractor is None for crew in crews):
+    if any(crew.contractor is None for crew in crews):
         return True
     keys = [crew.key for crew in crews]
     if outage.incident_id is None:

@@ -351,10 +351,13 @@ def _parts_in_plan(
         key = int(keys_of(situation.stored, "source")[row])
         yield ("source", key), case.rows.id("source", row), "source", None, None
     refeeds = [one for one in plan.effect.refeed or () if one.properties_regained > 0]
-    wanted = {one.valve for one in refeeds[:MOST_REFEEDS]} | set(plan.wish.opened)
-    for device in answer.devices["refeed"]:
+    wanted = {one.valve for one in refeeds[:MOST_REFEEDS]}
+    # What the plan opens stands open in the network that it was judged by.
+    opened = case.rows.devices(case.overrides["opened"].tolist()).values()
+    chosen = [device for device in opened if device.id in plan.wish.opened]
+    for device in (*(one for one in answer.devices["refeed"] if one.id in wanted), *chosen):
         place = (device.table, device.key)
-        if device.id in wanted and place not in seen:
+        if place not in seen:
             seen.add(place)
             yield place, device.id, "refeed", None, device.turns
 

@@ -422,7 +422,7 @@ def fetch_open_rows(session: Session, outage_keys: Sequence[int]) -> list[OpenRo
         ),
         {"outages": list(outage_keys)},
     )
-    return [OpenRow(*row) for row in rows]
+    return [OpenRow(*row) for row in rows.all()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

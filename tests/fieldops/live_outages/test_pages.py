@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from fieldops.accounts.service import make_token
 from tests.fieldops.live_outages.towns import three_in_a_row
+from tests.fieldops.work_orders.orders import make_crew
 from tests.people import bearer, sign_in
 
 if TYPE_CHECKING:
@@ -19,6 +22,18 @@ class Desk:
     def __init__(self, client: FlaskClient, session: Session, *roles: str) -> None:
         self.client = client
         self.headers = bearer(session, *roles) | {"Accept-Language": "en"}
+
+    @classmethod
+    def of_crew(cls, client: FlaskClient, session: Session) -> Desk:
+        """Make a member of one of the utility's own crews."""
+        desk = cls(client, session, "crew")
+        _, member = make_crew(session)
+        assert member.person_id is not None
+        now = dt.datetime.now(dt.UTC)
+        token = make_token(session, member.person_id, "test", 1, now)
+        session.commit()
+        desk.headers = desk.headers | {"Authorization": f"Bearer {token}"}
+        return desk
 
     def post(self, path: str, **body: Any) -> TestResponse:  # noqa: ANN401
         """Send something."""
@@ -104,8 +119,10 @@ def test_crews_work_valves_and_plan_nothing(client: FlaskClient, session: Sessio
     """The API refuses, not only a screen."""
     three_in_a_row().plant(session)
     outage = Desk(client, session, "dispatcher").open()
-    crew = Desk(client, session, "crew")
+    crew = Desk.of_crew(client, session)
+    nobody = Desk(client, session, "crew")
 
+    assert nobody.confirm(outage, "V2", "passing") == 403
     assert crew.post("", pipe="P3").status_code == 403
     assert crew.post(f"{outage}/shrink").status_code == 403
     assert crew.confirm(outage, "V2", "half") == 400
@@ -130,7 +147,7 @@ def test_the_pages_show_plans_valves_stages_and_customers(
     """In Chinese, for a service agent who may change nothing."""
     three_in_a_row().plant(session)
     outage = Desk(client, session, "dispatcher").open()
-    Desk(client, session, "crew").confirm(outage, "V2", "will_not_close")
+    Desk.of_crew(client, session).confirm(outage, "V2", "will_not_close")
     sign_in(client, session, "service_agent")
     listed = client.get("/outages").text
     page = client.get(f"/outages{outage}").text
@@ -148,7 +165,7 @@ def test_a_plan_is_approved_on_the_page(client: FlaskClient, session: Session) -
     """With the number of customers that it shows."""
     three_in_a_row().plant(session)
     outage = Desk(client, session, "dispatcher").open()
-    Desk(client, session, "crew").confirm(outage, "V2", "will_not_close")
+    Desk.of_crew(client, session).confirm(outage, "V2", "will_not_close")
     headers = sign_in(client, session, "dispatcher")
     assert 'name="customers" value="3"' in client.get(f"/outages{outage}").text
 
