@@ -31,6 +31,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.special import ndtr
 
@@ -180,7 +181,9 @@ class City:
         for depot in depots:
             reached &= np.isfinite(streets.minutes_to(*corners[depot].tolist()).minutes)
         # From the depots as well, or a one-way street could lead nowhere.
-        reached &= np.isfinite(dijkstra(streets.reversed_graph.T, indices=depots[0]))
+        reached &= np.isfinite(
+            dijkstra(csr_array(streets.reversed_graph.T), indices=[depots[0]])[0]
+        )
         return cls(streets, np.array(depots), np.flatnonzero(reached), _ways(streets))
 
 
@@ -242,13 +245,17 @@ class Day:
         return [int(self.city.depots[crew % DEPOTS]) for crew in range(CREWS)]
 
 
-def _arrivals_s(rng: Generator, jobs_an_hour: float) -> list[float]:
+def rate_of_hour(hour: int) -> float:
+    """Give how many times as many jobs an hour brings as the mean hour of the day."""
     hours = PEAK_UNTIL_H - PEAK_FROM_H
-    plain = jobs_an_hour * DAY_H / (DAY_H - hours + hours * PEAK)
-    at = []
+    plain = DAY_H / (DAY_H - hours + hours * PEAK)
+    return plain * (PEAK if PEAK_FROM_H <= hour < PEAK_UNTIL_H else 1.0)
+
+
+def _arrivals_s(rng: Generator, jobs_an_hour: float) -> list[float]:
+    at: list[float] = []
     for hour in range(DAY_H):
-        is_peak = PEAK_FROM_H <= hour < PEAK_UNTIL_H
-        count = rng.poisson(plain * (PEAK if is_peak else 1))
+        count = rng.poisson(jobs_an_hour * rate_of_hour(hour))
         at += (hour * HOUR_S + rng.uniform(0, HOUR_S, count)).tolist()
     return sorted(at)
 

@@ -206,10 +206,11 @@ class _Boards:
             free_in_s=np.where(on_site, rng.uniform(0, 14400, CREWS), 0.0),
             pinned=np.full(CREWS, -1, dtype=np.int32),
             between_s=self.between_s,
-            late=rng.choice([1.0, 30.0, 60.0], JOBS),
+            late=rng.choice([1.0, 12.0, 200.0], JOBS),
             calls=Calls(
                 per_s=np.array([0.5, 1.0]) / 3600,
                 weight=np.array([140.0, 30.0]),
+                usual_wait_s=np.array([1800.0, 3600.0]),
                 is_fit=can,
                 travel_s=self.streets.minutes_between(self.spots, x_m, y_m) * 60,
             ),

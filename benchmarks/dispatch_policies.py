@@ -11,10 +11,12 @@ from benchmarks.burst_day import (
     CLASSES,
     CUSTOMERS_MEDIAN,
     CUSTOMERS_SIGMA,
+    DAY_H,
     HIDDEN_SHARE,
     HOUR_S,
     MOST_OF_LEAK,
     Skill,
+    rate_of_hour,
 )
 from gis.assignment import Board, Calls, decide, job_weight, late_weight
 
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
 
 SPOTS = 40
 """Places from which calls are expected, spread by chance over the city."""
-DIVERSION_S = 300.0
+USUAL_WAIT_MIN = (4.0, 6.0, 9.0), (12.0, 21.0, 38.0)
+"""How long bursts wait by jobs an hour, where the nearest crew is sent: what records would say."""
+DIVERSION_S = 150.0
+"""Of each of both jobs: 300 s between equal ones."""
 
 
 def greedy(rank: Rank, cost: Cost) -> Policy:
@@ -113,9 +118,11 @@ POLICIES: dict[str, Policy] = {
 def board_of(state: State) -> Board:
     """Put on a board what a policy may know."""
     jobs = [state.day.jobs[row] for row in state.open_jobs]
-    minutes = np.array([state.day.fields[job.row].minutes for job in jobs])
     column = {job.row: k for k, job in enumerate(jobs)}
     at = np.array([crew.at for crew in state.crews])
+    places = np.concatenate([at, [job.at for job in jobs]])
+    minutes = np.array([state.day.fields[job.row].minutes[places] for job in jobs])
+    ways_s = minutes.T.astype(np.float64) * 60
     free_in_s = np.array([_free_in_s(state, crew) for crew in state.crews])
     rest_s = np.array([max(crew.ready_s - state.now_s, 0.0) for crew in state.crews])
     current = [
@@ -125,7 +132,7 @@ def board_of(state: State) -> Board:
     is_fit = [[state.is_fit(crew, job.row) for job in jobs] for crew in state.crews]
     crews = len(state.crews)
     return Board(
-        travel_s=minutes[:, at].T.astype(np.float64) * 60 + rest_s[:, None],
+        travel_s=ways_s[:crews] + rest_s[:, None],
         weight=np.array(
             [
                 job_weight(
@@ -147,7 +154,7 @@ def board_of(state: State) -> Board:
         is_divertible=np.ones(crews, dtype=np.bool_),
         free_in_s=free_in_s,
         pinned=np.full(crews, -1, dtype=np.int32),
-        between_s=minutes[:, [job.at for job in jobs]].T.astype(np.float64) * 60,
+        between_s=ways_s[crews:],
         late=np.array([late_weight(job.kind.severity) for job in jobs]),
         calls=_calls(state, at),
         diversion_s=DIVERSION_S,
@@ -172,8 +179,10 @@ def _minutes_to_spots(city: City) -> NDArray[np.float64]:
 
 
 def _calls(state: State, at: NDArray[np.int64]) -> Calls:
-    """Expect the mean of the day, everywhere alike: nothing of the hours to come is known."""
-    per_s = state.day.jobs_an_hour / HOUR_S
+    """Expect what the utility's records tell: jobs of the hour, usual waits, anywhere alike."""
+    load, hour = state.day.jobs_an_hour, int(state.now_s / HOUR_S) % DAY_H
+    per_s = load * rate_of_hour(hour) / HOUR_S
+    usual_wait_s = np.interp(load, *USUAL_WAIT_MIN) * 60
     burst, leak, routine = CLASSES
     customers = CUSTOMERS_MEDIAN * np.exp(CUSTOMERS_SIGMA**2 / 2)
     kinds = (
@@ -187,6 +196,7 @@ def _calls(state: State, at: NDArray[np.int64]) -> Calls:
         weight=np.array(
             [job_weight(out, 0, kind.severity, 0, np.inf) for kind, _, out, _ in kinds]
         ),
+        usual_wait_s=np.full(len(kinds), usual_wait_s),
         is_fit=np.array(
             [[skill is None or skill in crew.skills for *_, skill in kinds] for crew in state.crews]
         ),

@@ -10,10 +10,10 @@ import numpy as np
 if TYPE_CHECKING:
     from gis.network import Flags, Numbers
 
-NEAR_FUTURE_S = 1800.0
+NEAR_FUTURE_S = 5400.0
 """So long the crews' present places say who would be near a call; then all has changed."""
-USUAL_RESPONSE_S = 900.0
-"""Usual wait for a crew, from which follows what one crew fewer costs in the long run."""
+MOST_LATER_S = 600.0
+"""One crew fewer makes no call wait longer than this: by then another one is free."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -27,6 +27,8 @@ class Calls:
         How many of a kind are expected a second, from the utility's own records. Shape (kinds,).
     weight
         Their usual weight, from `job_weight`. Shape (kinds,).
+    usual_wait_s
+        From the report until a crew is there, from the same records. Shape (kinds,).
     is_fit
         Whether a crew can serve a kind. Shape (crews, kinds).
     travel_s
@@ -36,6 +38,7 @@ class Calls:
 
     per_s: Numbers
     weight: Numbers
+    usual_wait_s: Numbers
     is_fit: Flags
     travel_s: Numbers
 
@@ -74,13 +77,15 @@ def absence_costs(calls: Calls, free_in_s: Numbers, away_s: Numbers) -> Numbers:
         if fit.size == 0:
             continue
         worth = calls.per_s[kind] * calls.weight[kind]
-        long[fit] += worth * USUAL_RESPONSE_S / (2 * fit.size)
+        long[fit] += worth * calls.usual_wait_s[kind] / (2 * fit.size)
         if fit.size == 1:
             continue
         of_fit = arrive_s[fit]
         first, second = np.partition(of_fit, 1, axis=0)[:2]
         is_first = of_fit == first
-        near[fit] += worth * np.where(is_first, second - first, 0.0).mean(axis=1)
+        near[fit] += worth * np.where(is_first, np.minimum(second - first, MOST_LATER_S), 0.0).mean(
+            axis=1
+        )
     soon_s = np.minimum(away_s, NEAR_FUTURE_S)
     costs: Numbers = near[:, None] * soon_s + long[:, None] * away_s
     return costs

@@ -303,6 +303,7 @@ def test_a_scarce_crew_is_spared_for_those_who_will_call() -> None:
     calls = Calls(
         per_s=np.array([1 / 3600]),
         weight=np.array([140.0]),
+        usual_wait_s=np.array([1800.0]),
         is_fit=np.array([[True], [False]]),
         travel_s=np.array([[600.0], [600.0]]),
     )
