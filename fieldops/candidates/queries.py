@@ -133,26 +133,38 @@ def fetch_jobs(session: Session) -> list[Job]:
 
 @dataclass(frozen=True, slots=True)
 class PastKind:
-    """First orders of incidents that were alike, in some days past."""
+    """
+    First orders of incidents that were alike, in some days past.
+
+    `wait_s` is from the report until a crew was there, on average; None where none came.
+    """
 
     severity: str
     skills: tuple[str, ...]
     count: int
     customers: float
+    wait_s: float | None
 
 
 def fetch_past_kinds(session: Session, since: dt.datetime, until: dt.datetime) -> list[PastKind]:
     """Count the orders with which incidents began, by what they needed; drills are left out."""
     rows = session.execute(
         text(
-            "SELECT severity, skills, count(*), coalesce(avg(customers_out), 0)"
+            "SELECT severity, skills, count(*), coalesce(avg(customers_out), 0),"
+            " avg(extract(epoch FROM arrived_at - reported_at)) FILTER"
+            " (WHERE arrived_at >= reported_at)"
             " FROM work_order WHERE after_order_key IS NULL AND NOT is_drill"
             " AND reported_at >= :since AND reported_at < :until"
             " GROUP BY severity, skills ORDER BY severity, skills"
         ),
         {"since": since, "until": until},
     )
-    return [PastKind(row[0], tuple(row[1]), row[2], float(row[3])) for row in rows]
+    return [
+        PastKind(
+            row[0], tuple(row[1]), row[2], float(row[3]), None if row[4] is None else float(row[4])
+        )
+        for row in rows
+    ]
 
 
 def fetch_past_places(

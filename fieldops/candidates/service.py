@@ -58,6 +58,8 @@ MOST_BETWEEN = 200
 """Among more jobs than this the ways between them take longer than the rest of the decision."""
 PAST_DAYS, PAST_PLACES, LEAST_PAST = 28.0, 60, 30
 """So far back goes what is expected to be reported next, and so much must have been reported."""
+USUAL_WAIT_S = 1800.0
+"""From a report until a crew is there, for kinds to which none has come yet; a guess."""
 DRILL_WEIGHT = 1e-12
 """A drill never takes a crew from a real job."""
 
@@ -409,6 +411,10 @@ def _expected_calls(
             dtype=np.float64,
         ),
         is_fit=np.array(fits, dtype=np.bool_),
+        usual_wait_s=np.array(
+            [USUAL_WAIT_S if kind.wait_s is None else kind.wait_s for kind in kinds],
+            dtype=np.float64,
+        ),
         travel_s=travel.minutes * 60,
     )
 
