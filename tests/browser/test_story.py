@@ -151,6 +151,11 @@ def the_suggested_crew_is_sent_by_keyboard(story: Story) -> None:
     story.page.keyboard.press("a")
     story.page.wait_for_selector("#deed[data-deed=done] .undo")
     story.both_see("assigned", "#order-W-1 .state[data-state=assigned]")
+    story.page.keyboard.press("u")
+    story.both_see("undone", "#order-W-1 .state[data-state=triaged]")
+    story.page.wait_for_selector("#order-W-1 .suggestion")
+    story.page.keyboard.press("a")
+    story.both_see("assigned again", "#order-W-1 .state[data-state=assigned]")
 
 
 def a_valve_will_not_close_and_the_plan_grows(story: Story) -> None:

@@ -285,7 +285,7 @@ map.getCanvas().addEventListener("keydown", (event) => {
   choose({ x: width / 2, y: height / 2 });
 });
 
-followFacts(map, {
+const lookAtFacts = followFacts(map, {
   moved: (state) => {
     settle("failed");
     if (isRedrawn(state)) raise("tiles", say("redrawn"), { action: say("reload"), act: () => location.reload() });
@@ -316,6 +316,7 @@ board.read().then(() => follow(board.current()?.position ?? 0, {
     // An outage's own plan need not wait for the board.
     if (kind.startsWith("outage.") && isMapReady) {
       picture.hear(happening);
+      if (kind.startsWith("outage.valve_")) lookAtFacts();
       picture.read(body.id, body.version);
     }
     board.hear(happening);

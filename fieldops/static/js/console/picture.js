@@ -118,7 +118,9 @@ export function makePicture(map, { known, lost }) {
 
   function paint() {
     const live = [...details.values()].filter(({ id }) => open.has(id));
-    paintAll(map, [...live.flatMap(({ keys }) => keys ?? []), ...(plan ? [plan.answer.keys] : [])], chosen);
+    // Where all have water again, hydrants have it, too.
+    const painted = live.flatMap(({ keys, status }) => !keys ? [] : status === "restored" ? { ...keys, hydrants_dry: [] } : keys);
+    paintAll(map, [...painted, ...(plan ? [plan.answer.keys] : [])], chosen);
     const signs = live.flatMap(({ valves }) => valves.filter(({ role }) => role !== "optional" && role !== "refeed")
       .map((valve) => /** @type {Sign} */ (["valve", valve.valve, (IMAGES[valve.state] ?? IMAGES.to_close)(valve), 500 - (valve.number ?? 99)])));
     const asked = plan ? signsOf(plan) : [];
