@@ -1,15 +1,20 @@
 /** What is known of a place while the caller still speaks: promise, incident, what may be the same. */
 import { ask, Problem } from "../map/api.js";
 import { find, make } from "../map/elements.js";
-import { page } from "../map/page_data.js";
 import { say } from "../map/words.js";
 
-const time = new Intl.DateTimeFormat(page.language, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "Asia/Shanghai" });
+const clock = new Intl.DateTimeFormat("sv-SE", { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", timeZone: "Asia/Shanghai" });
+
+/** A moment as every page writes it: 11-24 01:30. @param {string} moment */
+function sayTime(moment) {
+  const parts = Object.fromEntries(clock.formatToParts(new Date(moment)).map(({ type, value }) => [type, value]));
+  return `${parts.month}-${parts.day} ${parts.hour}:${parts.minute}`;
+}
 
 /** @param {{by: string | null, next_news_at: string | null} | null} promise */
 function sayPromise(promise) {
-  if (promise?.by) return say("by", { time: time.format(new Date(promise.by)) });
-  if (promise?.next_news_at) return say("news", { time: time.format(new Date(promise.next_news_at)) });
+  if (promise?.by) return say("by", { time: sayTime(promise.by) });
+  if (promise?.next_news_at) return say("news", { time: sayTime(promise.next_news_at) });
   return say("no-promise");
 }
 
