@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 live_outages_api = Blueprint("live_outages_api", __name__, url_prefix="/api/v1/outages")
 
 MOST_INTERVALS = 5000
+TWO_STEPS = frozenset({"confirm_valve", "reopen_valve", "restore_part", "approve_plan", "close"})
+"""What is confirmed in two steps says how many customers were shown in the first."""
 DESKS = tuple(role for role in STAFF if role != Role.CREW)
 """Whoever sees all outages; a crew sees those of its jobs."""
 
@@ -132,6 +134,11 @@ def act(outage_id: str, action: str) -> ResponseReturnValue:
     base, phone = body.pop("base_version", None), body.pop("by_phone_for", None)
     if base is not None and type(base) is not int:
         raise FieldopsError('"%(name)s" must be a whole number.', name="base_version")
+    if action in TWO_STEPS and type(body.get("customers")) is not int:
+        raise FieldopsError(
+            'Send the number of customers that was shown before this was confirmed, as "%(name)s".',
+            name="customers",
+        )
     operation = Operation(
         subject_kind="outage",
         subject_id=outage_id,

@@ -50,7 +50,8 @@ class Desk:
         return f"/{made.json['id']}" if made.json else ""
 
     def confirm(self, outage: str, valve: str, result: str, **more: Any) -> int:  # noqa: ANN401
-        """Say what was found at a valve."""
+        """Say what was found at a valve, with the number of customers that is shown now."""
+        more.setdefault("customers", (self.get(outage) or {}).get("connections", 0))
         sent = self.post(f"{outage}/confirm_valve", valve=valve, result=result, **more)
         return sent.status_code
 
@@ -90,6 +91,7 @@ def test_what_was_decided_on_other_numbers_is_refused(
     assert late.json is not None
     assert late.json["detail"].startswith("2 customers were shown to you; now it is 3.")
     assert desk.post(f"{outage}/close", customers=2).status_code == 409
+    assert desk.post(f"{outage}/close").status_code == 400
     assert desk.confirm(outage, "V1", "closed_tight", customers=3) == 200
 
 
