@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fieldops.console.forms import WORDS, say_words
+from fieldops.console.service import read_board
 from fieldops.events.queries import fetch_head
 from fieldops.incidents.service import KINDS, IncidentDraft, open_incident
 from fieldops.work_orders.service import OrderDraft, open_order
-from tests.fieldops.dispatch.boards import LAT, LON, dispatcher, lay_streets, place_crew
+from tests.conftest import is_bookkeeping
+from tests.fieldops.dispatch.boards import (
+    LAT,
+    LON,
+    NOW,
+    dispatcher,
+    lay_streets,
+    open_job,
+    place_crew,
+)
 from tests.people import bearer
 
 if TYPE_CHECKING:
@@ -49,6 +59,24 @@ def test_the_board_tells_what_is_open_who_is_there_and_who_should_go(
     assert dt.datetime.fromisoformat(told["opened_at"]) == now
     assert [one["id"] for one in board["crews"]] == ["C-1"]
     assert board["outages"] == []
+
+
+def test_many_orders_cost_the_board_no_more_questions_than_one(
+    session: Session, statements: list[str]
+) -> None:
+    """A burst day must not be what makes the board slow."""
+    lay_streets(session)
+    for number in range(8):
+        place_crew(session, f"C-{number}", 0.002 * number)
+    asked = []
+    for number in range(1, 8):
+        open_job(session, 0.003 * number)
+        session.commit()
+        before = len(statements)
+        board = read_board(session, NOW)
+        asked.append(len([each for each in statements[before:] if not is_bookkeeping(each)]))
+        assert len(board.suggestions) == number
+    assert asked[-1] <= asked[0] + 2
 
 
 @pytest.mark.parametrize("role", ["crew", "service_agent", "planner"])
