@@ -155,5 +155,7 @@ BUDGETS: dict[str, int] = {
     "public.receive": 40,
     "public.show_status": 20,
     "public.tell_not_back": 10,
+    "dispatch.show_roads": 4,
+    "dispatch.change_road": 9,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""

@@ -1,11 +1,11 @@
-"""The page of dispatch's settings."""
+"""The pages of closed roads and of dispatch's settings."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -14,7 +14,7 @@ from fieldops.candidates.service import fetch_settings
 from fieldops.dispatch import service
 from fieldops.dispatch.forms import SettingsForm, read_settings
 from fieldops.events.service import Actor
-from fieldops.street_times.service import list_closed_roads
+from fieldops.street_times.service import close_road, list_closed_roads, search_roads
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -32,13 +32,48 @@ def show_settings() -> ResponseReturnValue:
     return render_template("dispatch/settings.html", form=form, settings=settings, roads=roads)
 
 
+@dispatch.get("/roads")
+@access.allow("dispatcher", "manager", menu=_l("Closed roads"))
+def show_roads() -> ResponseReturnValue:
+    """Show the closed roads, and others by a part of their name."""
+    words = request.args.get("q", "")
+    with db.transaction() as session:
+        closed, found = list_closed_roads(session), search_roads(session, words)
+    return render_template("dispatch/roads.html", closed=closed, found=found, words=words)
+
+
+@dispatch.post("/roads")
+@access.allow("dispatcher", "manager")
+def change_road() -> ResponseReturnValue:
+    """Close a road, or open it again."""
+    is_closed = request.form.get("closed") == "yes"
+    with db.transaction() as session:
+        road = close_road(
+            session,
+            request.form.get("road", ""),
+            is_closed=is_closed,
+            actor=_actor(),
+            now=dt.datetime.now(dt.UTC),
+        )
+    name = road.name or road.id
+    said = (
+        _("%(road)s is closed now.", road=name) if is_closed else _("%(road)s is open.", road=name)
+    )
+    flash(said, "success")
+    return redirect(url_for("dispatch.show_roads", q=request.form.get("q") or None))
+
+
+def _actor() -> Actor:
+    person = access.current_person()
+    assert person is not None  # noqa: S101 - the route lets nobody else through
+    return Actor.of(person)
+
+
 @dispatch.post("/settings")
 @access.allow("manager")
 def change_settings() -> ResponseReturnValue:
     """Change the settings."""
     form = SettingsForm()
-    person = access.current_person()
-    assert person is not None  # noqa: S101 - the route lets nobody else through
     if not form.validate() or not str(form.version.data).isdigit():
         with db.transaction() as session:
             settings, roads = fetch_settings(session), list_closed_roads(session)
@@ -49,7 +84,7 @@ def change_settings() -> ResponseReturnValue:
             session,
             read_settings(form),
             int(form.version.data),
-            Actor.of(person),
+            _actor(),
             dt.datetime.now(dt.UTC),
         )
     flash(_("Saved."), "success")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
-from sqlalchemy import select, text, update
+from sqlalchemy import or_, select, text, update
 
 from fieldops.network.models import Road
 
@@ -101,6 +101,18 @@ def fetch_closed_roads(session: Session) -> list[RoadFacts]:
         select(Road.key, Road.id, Road.name, Road.closed)
         .where(Road.closed)
         .order_by(Road.name, Road.key)
+    )
+    return [RoadFacts(*row) for row in rows]
+
+
+def fetch_roads_like(session: Session, words: str, limit: int) -> list[RoadFacts]:
+    """Read the roads whose name or id has some letters in it, by name."""
+    like = f"%{words.replace('%', '').replace('_', '')}%"
+    rows = session.execute(
+        select(Road.key, Road.id, Road.name, Road.closed)
+        .where(or_(Road.name.ilike(like), Road.id.ilike(like)))
+        .order_by(Road.name, Road.key)
+        .limit(limit)
     )
     return [RoadFacts(*row) for row in rows]
 

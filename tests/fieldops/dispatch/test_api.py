@@ -117,6 +117,22 @@ def test_a_body_that_cannot_be_read_is_named(client: FlaskClient, session: Sessi
     assert client.post(f"/api/v1/orders/{order}/assign", json=body, headers=crew).status_code == 403
 
 
+def test_a_dispatcher_closes_a_road_on_its_page(client: FlaskClient, session: Session) -> None:
+    """Found by a part of its name; both lists show it closed."""
+    lay_streets(session)
+    session.commit()
+    header = sign_in(client, session, "dispatcher")
+    assert "没有登记为封闭的道路" in client.get("/dispatch/roads?q=西", headers=CHINESE).text
+    form = {"road": "R-西桥", "closed": "yes", "q": "西"}
+    assert client.post("/dispatch/roads", data=form, headers=header).status_code == 302
+    page = client.get("/dispatch/roads?q=西", headers=CHINESE).text
+    assert "西桥已封闭" in page
+    assert page.count("恢复通行") == 2
+    form["closed"] = "no"
+    assert client.post("/dispatch/roads", data=form, headers=header).status_code == 302
+    assert "没有登记为封闭的道路" in client.get("/dispatch/roads", headers=CHINESE).text
+
+
 def test_a_manager_changes_the_settings_on_their_page(
     client: FlaskClient, session: Session
 ) -> None:
