@@ -133,6 +133,8 @@ class CityDay:
     crews: list[Crew]
     dispatchers: list[str]
     orders: list[str]
+    burst: tuple[float, float]
+    """Where the pipe lies that breaks."""
 
     def play(self, home: Home, seconds: float) -> Done:
         """Let everybody work for so long."""
@@ -217,7 +219,8 @@ def prepare(home: Home, town: Town, crews: int, dispatchers: int) -> CityDay:
             draft = OrderDraft(kind="repair", severity="leak", lon=lon, lat=lat, is_triaged=True)
             orders.append(open_order(session, draft, SYSTEM, now).id)
     sessions.kw["bind"].dispose()
-    return CityDay(made, tokens, orders)
+    lon, lat = town.bend_lon_lat[len(town.bend_lon_lat) // 2].tolist()
+    return CityDay(made, tokens, orders, (lon, lat))
 
 
 def _make_person(session: Session, role: Role, now: dt.datetime) -> tuple[int, str]:
@@ -264,7 +267,7 @@ def report_one_burst(home: Home, city: CityDay, count: int) -> Reported:
     candidate that is offered, unless it was linked by itself.
     """
     done = Done()
-    place = city.crews[0]
+    place = city.burst
     first = Worker(home.port, city.dispatchers[0], done)
     before = {each["id"] for each in first.ask("board", "/api/v1/board").get("incidents", ())}
     report = first.ask("report", "/api/v1/reports", _report(place, 0))["report"]["id"]
@@ -289,7 +292,9 @@ def report_one_burst(home: Home, city: CityDay, count: int) -> Reported:
     return Reported(done.times_ms["report"], linked, by_itself, len(after - before), done.faults)
 
 
-def take_calls(worker: Worker, place: Crew, numbers: SimpleQueue[int], ways: list[str]) -> None:
+def take_calls(
+    worker: Worker, place: tuple[float, float], numbers: SimpleQueue[int], ways: list[str]
+) -> None:
     """Take calls until there are no more."""
     while True:
         try:
@@ -306,10 +311,12 @@ def take_calls(worker: Worker, place: Crew, numbers: SimpleQueue[int], ways: lis
             worker.ask("link", f"/api/v1/reports/{report}/link", wish)
             ways.append("by hand")
         else:
+            offered = [f"{each['subject']} {each['kind']}" for each in answer["candidates"]]
+            worker.done.faults.append(f"{answer['report']['kind']} is offered {offered}")
             ways.append("none")
 
 
-def _report(place: Crew, number: int) -> dict[str, Any]:
+def _report(place: tuple[float, float], number: int) -> dict[str, Any]:
     """Say what one of many saw, within some thirty metres."""
     chance = random.Random(number)  # noqa: S311 - a drill, no secret
     kinds = ["burst", "no_water", "low_pressure", "surfacing"]
@@ -317,6 +324,6 @@ def _report(place: Crew, number: int) -> dict[str, Any]:
         "kind": chance.choice(kinds) if number else "burst",
         "text": "路面大量冒水",
         "phone": f"1380000{number:04d}",
-        "lon": place.lon + chance.gauss(0, 3e-4) * (number > 0),
-        "lat": place.lat + chance.gauss(0, 3e-4) * (number > 0),
+        "lon": place[0] + chance.gauss(0, 3e-4) * (number > 0),
+        "lat": place[1] + chance.gauss(0, 3e-4) * (number > 0),
     }
