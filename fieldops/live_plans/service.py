@@ -415,7 +415,7 @@ def redraw(situation: Situation, outage: Outage, plan: Judged, now: dt.datetime)
     forecast = plan.judged.forecast
     timeline, since = forecast.timeline, plan.course.aware_at
     stages: dict[str, Any] = {}
-    if timeline is not None:
+    if timeline is not None and outage.restored_at is None:
         for stage in STAGES:
             if getattr(outage, f"{stage}_at") is None:
                 stages[stage] = as_json(moments(since, getattr(timeline, stage)))
@@ -483,6 +483,9 @@ def _write_expected(situation: Situation, outage: Outage, plan: Judged) -> None:
     wanted, times = _expected(situation, plan, timeline)
     queries.replace_forecasts(session, outage.key, times)
     keys = set(wanted.customer_keys)
+    if _is_carried_out(situation, outage):
+        # Whoever is not dry with all of it shut will not be by this plan.
+        keys = set()
     spared = [row.key for key, row in own.items() if key not in keys and not row.is_lost]
     queries.delete_intervals(session, spared)
     over = queries.fetch_over(session, outage.key)
@@ -495,7 +498,7 @@ def _write_expected(situation: Situation, outage: Outage, plan: Judged) -> None:
             strict=True,
         )
     )
-    new = [one for one in columns if one[0] not in there and one[0] not in over]
+    new = [one for one in columns if one[0] in keys and one[0] not in there and one[0] not in over]
     if new:
         customers, causes, tanks, numbers = (list(column) for column in zip(*new, strict=True))
         fresh = NewRows(customer_keys=customers, causes=causes, tank_lasts_h=tanks, numbers=numbers)
@@ -511,6 +514,16 @@ def _write_expected(situation: Situation, outage: Outage, plan: Judged) -> None:
         [cause for _, cause, _ in moved],
         [number for _, _, number in moved],
     )
+
+
+def _is_carried_out(situation: Situation, outage: Outage) -> bool:
+    """Tell whether everything that the plan closes has been worked."""
+    held = [
+        valve
+        for valve in situation.valves[outage.key].values()
+        if valve.role in {"close", "pump", "source"}
+    ]
+    return bool(held) and all(valve.state != "to_close" for valve in held)
 
 
 def _expected(

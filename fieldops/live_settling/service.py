@@ -159,7 +159,13 @@ def _find_end(deed: Deed, change: SupplyChange) -> None:
     )
     if is_over and deed.outage.status == "open":
         queries.delete_never_lost(deed.session, deed.outage.key)
-        values = {"status": "restored", "restored_at": deed.at, "forecast": {}}
+        values = {
+            "status": "restored",
+            "restored_at": deed.at,
+            "forecast": {},
+            "promised_by": None,
+            "next_news_at": None,
+        }
         deed.tell("restored", {"regained": len(change.regained)})
     elif deed.outage.status == "restored" and (found.customers_out or waiting):
         values = {"status": "open", "restored_at": None}

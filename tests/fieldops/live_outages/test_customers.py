@@ -265,3 +265,33 @@ def test_two_people_who_say_different_things_of_a_valve_both_hear_it(session: Se
     assert later.status == "conflict"
     assert later.conflicts == {"valve:V2": {"mine": "will_not_close", "theirs": "closed_tight"}}
     assert job.states["V2"] == ("close", "closed_tight")
+
+
+def test_after_the_end_nobody_is_expected_to_be_dry(session: Session) -> None:
+    """Whatever a crew records later; and a second closing begins a second interval."""
+    three_in_a_row().plant(session)
+    job = Job(session, "P3").close_valve("V2", 10).must("stage", 20, stage="repaired")
+    job.open_valve("V2", 30).must("stage", 40, stage="flushed")
+    assert (job.now.status, job.now.outage.connections) == ("restored", 0)
+    assert job.now.outage.forecast == {}
+
+    job.close_valve("V2", 50)
+    assert (job.now.status, job.now.outage.customers_out) == ("open", 2)
+    job.open_valve("V2", 65)
+    assert job.now.status == "restored"
+    assert lost(session).customer_minutes == 2 * (20 + 15)
+    assert lost(session).interruptions == 4
+
+
+def test_whom_the_plan_feared_for_nothing_is_forgotten(session: Session) -> None:
+    """Somebody with water when all is shut is not counted any longer."""
+    town = Town().pipe("P1", "AB").pipe("P2", "BC").pipe("P3", "CD").source("S1", "A")
+    town.valve("V1", "P2", 0).valve("V2", "P3", 0).valve("V3", "P3", 100, position="closed")
+    town.pipe("P4", "DE").source("S2", "E").customer("C2", "P2").customer("C3", "P3")
+    town.plant(session)
+    job = Job(session, "P2")
+    assert set(job.rows) == {"C2", "C3"}
+    job.must("refeed", 4, valve="V3").close_valve("V2", 5).close_valve("V1", 10)
+
+    assert set(job.rows) == {"C2"}
+    assert job.now.outage.connections == 1
