@@ -12,7 +12,7 @@ from fieldops.duty.queries import Attempt, Handover, PhoneStep
 from fieldops.emergencies import service as emergencies
 from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
 from fieldops.events.queries import fetch_head
-from fieldops.events.service import Operation, append_event
+from fieldops.events.service import SYSTEM, Operation, append_event
 from fieldops.incidents import service as incidents
 from fieldops.live_outages import service as live_outages
 from fieldops.receipts.service import Receipt, is_pump_stop_confirmed
@@ -329,9 +329,9 @@ def end_drill(session: Session, incident_id: str, actor: Actor, now: dt.datetime
             subject_kind="work_order",
             subject_id=order.id,
             action="cancel",
-            body={"reason": DRILL_OVER},
+            body={"reason": f"{DRILL_OVER} ({actor.name})"},
         )
-        outcome = work_orders.apply_operation(session, operation, actor, now)
+        outcome = work_orders.apply_operation(session, operation, SYSTEM, now)
         if outcome.status != "applied":
             raise ConflictError(outcome.message, **outcome.params)
     incidents.close_incident(session, incident.id, actor, now)

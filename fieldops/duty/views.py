@@ -25,6 +25,7 @@ from fieldops.incidents.forms import KIND_NAMES
 from fieldops.live_outages import service as live_outages
 from fieldops.receipts import forms as receipt_forms
 from fieldops.receipts import service as receipts
+from fieldops.reports.forms import name_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ def show_desk() -> ResponseReturnValue:
             "phone_steps": service.list_phone_steps(session, now),
             "figures": emergency_queries.count_punctual(session, now - FIGURES_OVER),
         }
-    return render_template("duty/desk.html", **page, **_words())
+    return render_template("duty/desk.html", name_event=name_event, **page, **_words())
 
 
 @duty.post("/duty/handovers")
@@ -173,6 +174,10 @@ def show_emergency(emergency: str) -> ResponseReturnValue:
         incident = incidents.find_incident(session, view.emergency.incident_id)
         told = receipts.list_receipts(session, incident_ids=[incident.id])
     person = _person()
+    is_desk = bool(person.roles & {"dispatcher", "manager", "admin"})
+    if not is_desk and all(call.person_id != person.id for call in view.calls):
+        # The tree holds people's own numbers.
+        raise ForbiddenError("Only the desk and those of its phone tree may see an emergency.")
     return render_template(
         "duty/emergency.html",
         view=view,
@@ -181,7 +186,7 @@ def show_emergency(emergency: str) -> ResponseReturnValue:
         receipts=told,
         now=now,
         person=person,
-        is_desk=bool(person.roles & {"dispatcher", "manager", "admin"}),
+        is_desk=is_desk,
         **_words(),
     )
 

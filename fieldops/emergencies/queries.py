@@ -216,6 +216,7 @@ def fetch_emergencies(
     *,
     emergency_id: str | None = None,
     open_of_incident: int | None = None,
+    of_incident: int | None = None,
     is_live: bool = False,
     is_locking: bool = False,
     limit: int = 100,
@@ -228,6 +229,8 @@ def fetch_emergencies(
         query = query.where(
             EmergencyRow.incident_key == open_of_incident, EmergencyRow.status == "open"
         )
+    if of_incident is not None:
+        query = query.where(EmergencyRow.incident_key == of_incident)
     if is_live:
         query = query.where(EmergencyRow.status != "closed")
     order = (EmergencyRow.level, EmergencyRow.key) if is_live else (EmergencyRow.key.desc(),)

@@ -71,7 +71,11 @@ def judge_incident(session: Session, incident_key: int, now: dt.datetime) -> Non
     if not met:
         return
     level = met[0].level
-    found = queries.fetch_emergencies(session, open_of_incident=incident_key, is_locking=True)
+    last = queries.fetch_emergencies(session, of_incident=incident_key, is_locking=True, limit=1)
+    found = [each for each in last if each.status == "open"]
+    if last and not found and level >= last[0].worst_level:
+        # People have ended it: it begins again only if it grows worse than it ever was.
+        return
     if not found:
         cause = _Cause(
             incident_key=incident_key,

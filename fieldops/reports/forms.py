@@ -13,9 +13,8 @@ from pydantic import Field
 
 from fieldops.crews.forms import Body, read_body
 from fieldops.incidents.forms import KIND_NAMES, incident_as_json, name_kind
-from fieldops.order_process.forms import name_action
+from fieldops.order_process.forms import name_event as name_order_event
 from fieldops.reports.service import CallBackDraft, ReportDraft, promise_as_json
-from fieldops.work_orders.service import EVENT_OF
 
 if TYPE_CHECKING:
     from fieldops.live_outages.service import Promise
@@ -244,20 +243,23 @@ EVENT_NAMES = {
     "outage.joint_effect": _l("joint effect with another outage"),
     "outage.tag_hung": _l("valve tag hung"),
     "outage.tag_taken_off": _l("valve tag taken off"),
+    "outage.plan_proposed": _l("isolation plan proposed"),
+    "outage.plan_executed": _l("isolation plan carried out"),
+    "outage.stage_reached": _l("stage reached"),
+    "outage.late_fact": _l("fact that came late"),
+    "incident.late_fact": _l("fact that came late"),
+    "report.late_fact": _l("fact that came late"),
+    "crew.late_fact": _l("fact that came late"),
+    "crew.position_kept": _l("old position kept"),
+    "crew.moved": _l("position told"),
 }
 
 
 def name_event(kind: str) -> str:
-    """Name what happened; of an order, by the action."""
-    subject, _dot, verb = kind.partition(".")
-    if subject == "work_order":
-        done = {past: action for action, past in EVENT_OF.items()}
-        named = (
-            str(_("work order opened")) if verb == "opened" else name_action(done.get(verb, verb))
-        )
-    else:
-        named = str(EVENT_NAMES.get(kind, kind))
-    return named
+    """Name what happened; of an order, as its own page does."""
+    if kind.startswith("work_order."):
+        return str(_("work order opened")) if kind.endswith(".opened") else name_order_event(kind)
+    return str(EVENT_NAMES.get(kind, kind))
 
 
 PAGE_WORDS = {

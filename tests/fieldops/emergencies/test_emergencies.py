@@ -193,6 +193,22 @@ def test_reports_follow_one_another_until_the_final_one(session: Session) -> Non
         emergencies.send_report(session, emergency, "再报", "", DESK, NOW)
 
 
+def test_what_people_have_ended_begins_again_only_if_it_grows_worse(session: Session) -> None:
+    """A customer more or less does not call the whole tree out of bed again."""
+    incident = begin(session, 1500)
+    first = only(session).emergency
+    emergencies.send_report(session, first.id, "爆管", "市水务局", DESK, NOW)
+    emergencies.stand_down(session, first.id, "已恢复供水", DESK, NOW)
+
+    record_effect(session, incident.id, IncidentEffect(properties_out=1499), NOW)
+    assert [view.emergency.status for view in list_live(session)] == ["stood_down"]
+
+    record_effect(session, incident.id, IncidentEffect(properties_out=500_000), NOW)
+    (again,) = [view.emergency for view in list_live(session) if view.emergency.status == "open"]
+    assert again.id != first.id
+    assert again.level < first.worst_level
+
+
 def test_a_worse_level_brings_the_report_forward(session: Session) -> None:
     """Never back."""
     incident = begin(session, 1000)
