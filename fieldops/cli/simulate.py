@@ -12,10 +12,13 @@ import click
 from flask_babel import gettext as _
 
 from fieldops.cli import open_sessions
+from fieldops.errors import ConflictError
 from fieldops.language import TIMEZONE
 from fieldops.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, sessionmaker
+
     from fieldops.simulation.service import Summary
 
 
@@ -52,7 +55,10 @@ def burst_day(
         hours=hours,
         jobs_per_hour=jobs_per_hour,
     )
-    sessions = open_sessions(Settings.from_environ())
+    settings = Settings.from_environ()
+    sessions = open_sessions(settings)
+    if not (drill or settings.is_demo):
+        _refuse_among_people(sessions)
     player = Player(
         sessions, wish, is_drill=drill, speed=speed, has_dispatcher=not no_dispatcher, tell=_say
     )
@@ -96,6 +102,27 @@ def play_crews(seed: int, hours: float) -> None:
 
     sessions = open_sessions(Settings.from_environ())
     play_on(sessions, dt.datetime.now(dt.UTC), hours, seed)
+
+
+def _refuse_among_people(sessions: sessionmaker[Session]) -> None:
+    """
+    Keep an invented day out of the records of people who work here.
+
+    Raises
+    ------
+    ConflictError
+        If there is anybody but those of the demo.
+    """
+    from fieldops.accounts.queries import count_real_people
+
+    with sessions() as session:
+        count = count_real_people(session)
+    if count:
+        raise ConflictError(
+            "%(count)s people work with this database, and a played day would stand among their"
+            " own for ever: add --drill, or set FIELDOPS_HOME to another folder",
+            count=count,
+        )
 
 
 def _find_start(start: dt.datetime | None, hours: float, speed: float | None) -> dt.datetime:

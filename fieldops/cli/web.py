@@ -89,11 +89,14 @@ def _end_streams_when_told_to_stop(app: Flask) -> None:
 def _warm_up(app: Flask) -> None:
     from fieldops import db
     from fieldops.outages.service import warm_up
+    from fieldops.suggestions.service import propose
 
     with app.app_context():
         try:
             with db.transaction() as session:
                 warm_up(session, dt.datetime.now(dt.UTC))
+            with db.transaction() as session:
+                propose(session, dt.datetime.now(dt.UTC))
         except Exception:
             # The first question will meet the same fault and answer it in words.
             logging.getLogger(__name__).exception("The network could not be read in advance")
