@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSTZMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fieldops.db import Base
@@ -146,6 +146,7 @@ class Clock(Base):
     is_stopped_by_holds: Mapped[bool]
     started_at: Mapped[dt.datetime] = mapped_column(Moment)
     stopped_at: Mapped[dt.datetime | None] = mapped_column(Moment)
+    pauses: Mapped[Any] = mapped_column(TSTZMULTIRANGE, server_default=text("'{}'"))
     due_80_at: Mapped[dt.datetime | None] = mapped_column(Moment)
     due_at: Mapped[dt.datetime | None] = mapped_column(Moment)
     due_150_at: Mapped[dt.datetime | None] = mapped_column(Moment)

@@ -115,23 +115,13 @@ class Note:
 
 HOLDS = "CASE WHEN {0}is_stopped_by_holds THEN clock_holds(:kind, :key) ELSE '{{}}' END"
 DUES = ", ".join(
-    f"clock_due({{0}}calendar_id, {{1}}, {{0}}limit_s * {share}, {HOLDS})"
+    f"clock_due({{0}}calendar_id, {{1}}, {{0}}limit_s * {share}, {HOLDS}{{2}})"
     for share in (0.8, 1.0, 1.5)
 )
+RUNNING_DUES = DUES.format("", "started_at", " + pauses")
 
-# Of the rows that fit, the one that says most about the case; of equals, the newest.
-START_CLOCKS = f"""
-    INSERT INTO clock (subject_kind, subject_key, subject_id, kind, is_external, limit_key, limit_s,
-        calendar_id, is_stopped_by_holds, started_at, due_80_at, due_at, due_150_at)
-    SELECT :kind, :key, :id, clock_kind, is_external, l.key, limit_s, calendar_id,
-        is_stopped_by_holds, :at, {DUES.format("l.", ":at")}
-    FROM (
-        SELECT DISTINCT ON (clock_kind, is_external) c.*
-        FROM clock_limit AS c
-        LEFT JOIN time_class AS t ON t.id = c.time_class
-        CROSS JOIN (SELECT CAST(:at AS timestamptz) AT TIME ZONE :timezone AS local) AS clock
-        WHERE starts_at = :starts_at AND clock_kind <> ALL (:without)
-          AND valid_from <= local::date AND coalesce(valid_to, local::date) >= local::date
+# Which rows fit a case; of these counts the one that says most about it; of equals, the newest.
+FITS = """valid_from <= local::date AND coalesce(valid_to, local::date) >= local::date
           AND coalesce(work_kind, :work_kind) = :work_kind
           AND (severity IS NULL OR severity = CAST(:severity AS text))
           AND (area_class IS NULL OR area_class = CAST(:area_class AS text))
@@ -139,12 +129,55 @@ START_CLOCKS = f"""
           AND (diameter_to_mm IS NULL OR diameter_to_mm >= CAST(:diameter_mm AS float))
           AND (time_class IS NULL OR CASE WHEN t.starts < t.ends
                THEN local::time >= t.starts AND local::time < t.ends
-               ELSE local::time >= t.starts OR local::time < t.ends END)
-        ORDER BY clock_kind, is_external,
-            num_nonnulls(work_kind, severity, area_class, time_class)
-            + num_nonnulls(diameter_from_mm, diameter_to_mm) / 2.0 DESC, valid_from DESC, key DESC
+               ELSE local::time >= t.starts OR local::time < t.ends END)"""
+WEIGHT = """num_nonnulls(work_kind, severity, area_class, time_class)
+            + num_nonnulls(diameter_from_mm, diameter_to_mm) / 2.0 DESC, valid_from DESC"""
+START_CLOCKS = f"""
+    INSERT INTO clock (subject_kind, subject_key, subject_id, kind, is_external, limit_key, limit_s,
+        calendar_id, is_stopped_by_holds, started_at, due_80_at, due_at, due_150_at)
+    SELECT :kind, :key, :id, clock_kind, is_external, l.key, limit_s, calendar_id,
+        is_stopped_by_holds, :at, {DUES.format("l.", ":at", "")}
+    FROM (
+        SELECT DISTINCT ON (clock_kind, is_external) c.*
+        FROM clock_limit AS c
+        LEFT JOIN time_class AS t ON t.id = c.time_class
+        CROSS JOIN (SELECT CAST(:at AS timestamptz) AT TIME ZONE :timezone AS local) AS clock
+        WHERE starts_at = :starts_at AND clock_kind <> ALL (:without)
+          AND {FITS}
+        ORDER BY clock_kind, is_external, {WEIGHT}, key DESC
     ) AS l
     ON CONFLICT DO NOTHING
+"""  # noqa: S608 - only expressions of this module
+
+# The case has changed: what was promised for the new one counts from the same start, if sooner.
+RENEW_CLOCKS = f"""
+    UPDATE clock SET limit_key = fresh.limit_key, limit_s = fresh.limit_s,
+        calendar_id = fresh.calendar_id, is_stopped_by_holds = fresh.is_stopped_by_holds,
+        due_80_at = fresh.due_80_at, due_at = fresh.due_at, due_150_at = fresh.due_150_at
+    FROM (
+        SELECT clock_key, l.key AS limit_key, limit_s, calendar_id, is_stopped_by_holds, dues.*
+        FROM (
+            SELECT DISTINCT ON (running.key) running.key AS clock_key, running.started_at AS begun,
+                running.pauses, c.*
+            FROM clock AS running
+            CROSS JOIN LATERAL (
+                SELECT starts_at AS first_moment FROM clock_limit WHERE key = running.limit_key
+            ) AS was
+            JOIN clock_limit AS c ON c.clock_kind = running.kind
+                AND c.is_external = running.is_external AND c.starts_at = first_moment
+            LEFT JOIN time_class AS t ON t.id = c.time_class
+            CROSS JOIN LATERAL (SELECT running.started_at AT TIME ZONE :timezone AS local) AS there
+            WHERE running.subject_kind = :kind AND running.subject_key = :key
+              AND running.stopped_at IS NULL AND {FITS}
+            ORDER BY running.key, {WEIGHT}, c.key DESC
+        ) AS l
+        CROSS JOIN LATERAL (
+            SELECT * FROM (SELECT {DUES.format("l.", "begun", " + l.pauses")})
+                AS reached (due_80_at, due_at, due_150_at)
+        ) AS dues
+    ) AS fresh
+    WHERE clock.key = fresh.clock_key AND clock.limit_key <> fresh.limit_key
+      AND (clock.due_at IS NULL OR fresh.due_at < clock.due_at)
 """  # noqa: S608 - only expressions of this module
 
 
@@ -168,12 +201,23 @@ def insert_clocks(
             "at": at,
             "without": list(without),
             "timezone": timezone,
-            "work_kind": criteria.work_kind,
-            "severity": criteria.severity,
-            "area_class": criteria.area_class,
-            "diameter_mm": criteria.diameter_mm,
+            **_case(criteria),
         },
     )
+
+
+def _case(criteria: Criteria) -> dict[str, Any]:
+    return {
+        "work_kind": criteria.work_kind,
+        "severity": criteria.severity,
+        "area_class": criteria.area_class,
+        "diameter_mm": criteria.diameter_mm,
+    }
+
+
+def update_limits(session: Session, subject: Subject, criteria: Criteria, timezone: str) -> None:
+    """Give the running clocks the limits of the case as it is now, where those are stricter."""
+    session.execute(text(RENEW_CLOCKS), {**_of(subject), **_case(criteria), "timezone": timezone})
 
 
 def _of(subject: Subject) -> dict[str, Any]:
@@ -196,18 +240,27 @@ def update_stopped(
     )
 
 
-def update_running_again(session: Session, subject: Subject, kinds: Iterable[str]) -> None:
-    """Let the last clock of each kind run on as if it had never been stopped."""
+def update_running_again(
+    session: Session, subject: Subject, kinds: Iterable[str], paused_until: dt.datetime | None
+) -> None:
+    """
+    Let the last clock of each kind run on, as if it had never been stopped.
+
+    With `paused_until` the time from its own stop to that moment never counts.
+    """
     session.execute(
         text(
             """
-            UPDATE clock SET stopped_at = NULL WHERE key IN (
+            UPDATE clock SET stopped_at = NULL, pauses = pauses + CASE
+                WHEN stopped_at < CAST(:until AS timestamptz)
+                THEN tstzmultirange(tstzrange(stopped_at, :until)) ELSE '{}' END
+            WHERE key IN (
                 SELECT DISTINCT ON (kind, is_external) key FROM clock
                 WHERE subject_kind = :kind AND subject_key = :key AND kind = ANY(:kinds)
                 ORDER BY kind, is_external, key DESC)
             """
         ),
-        {**_of(subject), "kinds": list(kinds)},
+        {**_of(subject), "kinds": list(kinds), "until": paused_until},
     )
 
 
@@ -216,7 +269,7 @@ def update_dues(session: Session, subject: Subject) -> None:
     session.execute(
         text(
             "UPDATE clock SET (due_80_at, due_at, due_150_at) ="  # noqa: S608
-            f" ROW({DUES.format('', 'started_at')}) WHERE {WHERE_RUNNING}"
+            f" ROW({RUNNING_DUES}) WHERE {WHERE_RUNNING}"
         ),
         _of(subject),
     )
@@ -287,7 +340,8 @@ VIEW = """
         clock.due_at,
         clock_elapsed_s(clock.calendar_id, clock.started_at, coalesce(clock.stopped_at, :now),
             CASE WHEN clock.is_stopped_by_holds
-            THEN clock_holds(clock.subject_kind, clock.subject_key) ELSE '{}' END) AS elapsed_s,
+            THEN clock_holds(clock.subject_kind, clock.subject_key) ELSE '{}' END + clock.pauses)
+            AS elapsed_s,
         clock.escalated_percent, clock_limit.source
     FROM clock LEFT JOIN clock_limit ON clock_limit.key = clock.limit_key
 """
@@ -446,6 +500,7 @@ def update_dues_of_calendar(session: Session, calendar_id: str) -> int:
     """Work out anew when the running clocks of a calendar reach their limits, and count them."""
     holds = (
         "CASE WHEN is_stopped_by_holds THEN clock_holds(subject_kind, subject_key) ELSE '{}' END"
+        " + pauses"
     )
     dues = ", ".join(
         f"clock_due(calendar_id, started_at, limit_s * {share}, {holds})"

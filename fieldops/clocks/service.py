@@ -74,9 +74,24 @@ def stop_clocks(
     queries.update_stopped(session, subject, kinds, at)
 
 
-def continue_clocks(session: Session, subject: Subject, kinds: Iterable[str]) -> None:
-    """Let stopped clocks run on: what had stopped them was sent back."""
-    queries.update_running_again(session, subject, kinds)
+def renew_limits(session: Session, subject: Subject, criteria: Criteria) -> None:
+    """Hold running clocks to what is promised for the case as it is known now, if stricter."""
+    queries.update_limits(session, subject, criteria, TIMEZONE)
+
+
+def continue_clocks(
+    session: Session,
+    subject: Subject,
+    kinds: Iterable[str],
+    *,
+    paused_until: dt.datetime | None = None,
+) -> None:
+    """
+    Let stopped clocks run on: what had stopped them was sent back.
+
+    With `paused_until` nobody was to do anything from then on when each stopped to that moment.
+    """
+    queries.update_running_again(session, subject, kinds, paused_until)
     queries.update_dues(session, subject)
 
 
@@ -98,14 +113,6 @@ def end_hold(session: Session, subject: Subject, at: dt.datetime) -> None:
     """End the hold that lasts, if one does."""
     queries.update_hold_ended(session, subject, at)
     queries.update_dues(session, subject)
-
-
-def excuse(
-    session: Session, subject: Subject, from_at: dt.datetime, until: dt.datetime, reason: str
-) -> None:
-    """Leave a span that is over out of every clock: nobody was to do anything in it."""
-    queries.insert_hold(session, subject, from_at, until, reason)
-    queries.update_hold_ended(session, subject, until)
 
 
 def read_dues(session: Session, subject: Subject) -> dict[str, dt.datetime]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import pkgutil
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -15,7 +16,6 @@ from fieldops.events import queries
 from fieldops.events.queries import Event
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping
 
     from sqlalchemy.orm import Session
@@ -65,6 +65,7 @@ class Operation:
     What somebody wants done to one subject, as `work.md` has it.
 
     `subject` is "kind:id", as in "work_order:W-12"; `op_id` is None where a page of ours asks.
+    `skew_s`: so far the device's clock is ahead of ours, None where it did not tell.
     """
 
     subject_kind: str
@@ -76,6 +77,14 @@ class Operation:
     op_id: str | None = None
     device: str | None = None
     sequence: int | None = None
+    skew_s: float | None = None
+
+    @property
+    def done_at(self) -> dt.datetime | None:
+        """Give when it was done as the device claims, by our clock as far as the skew is known."""
+        if self.occurred_at is None:
+            return None
+        return self.occurred_at - dt.timedelta(seconds=self.skew_s or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

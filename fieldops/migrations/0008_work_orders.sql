@@ -122,6 +122,7 @@ CREATE TABLE clock_limit (
 CREATE INDEX ix_clock_limit_clock_kind ON clock_limit (clock_kind);
 
 -- A subject is named by its kind and key, as in the log: clocks know nothing of what they time.
+-- `pauses`: spans of this clock alone that never count, whatever holds may stop.
 CREATE TABLE clock (
     key bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_clock PRIMARY KEY,
     subject_kind text NOT NULL,
@@ -135,6 +136,7 @@ CREATE TABLE clock (
     is_stopped_by_holds boolean NOT NULL,
     started_at timestamptz NOT NULL,
     stopped_at timestamptz,
+    pauses tstzmultirange DEFAULT '{}' NOT NULL,
     due_80_at timestamptz,
     due_at timestamptz,
     due_150_at timestamptz,
@@ -241,6 +243,14 @@ CREATE TABLE order_transition (
 );
 CREATE INDEX ix_order_transition_process_version ON order_transition (process_version, position);
 
+CREATE TABLE order_policy (
+    name text NOT NULL CONSTRAINT pk_order_policy PRIMARY KEY,
+    value double precision NOT NULL CONSTRAINT ck_order_policy_positive CHECK (value > 0),
+    note text NOT NULL
+);
+INSERT INTO order_policy (name, value, note) VALUES
+    ('crew_hold_most_h', 24, 'a crew holds an order no longer; whoever sends crews may');
+
 CREATE TABLE work_order (
     key bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_work_order PRIMARY KEY,
     id text GENERATED ALWAYS AS ('W-' || key) STORED CONSTRAINT uq_work_order_id UNIQUE,
@@ -259,6 +269,7 @@ CREATE TABLE work_order (
     resume_by timestamptz,
     crew_key bigint CONSTRAINT fk_work_order_crew_key REFERENCES crew (key),
     second_crew_key bigint CONSTRAINT fk_work_order_second_crew_key REFERENCES crew (key),
+    had_crew_keys bigint[] DEFAULT '{}' NOT NULL,
     crews_needed integer DEFAULT 1 NOT NULL,
     skills text[] DEFAULT '{}' NOT NULL,
     lon double precision NOT NULL,
@@ -376,7 +387,7 @@ VALUES
  '[{"field": "owners_asked", "kind": "all", "choices": ["gas", "power", "telecom"]},
    {"field": "road_permit", "kind": "text", "unless": "permit_later_reason"},
    {"field": "permit_later_reason", "kind": "text", "unless": "road_permit"},
-   {"field": "permit_due_at", "kind": "time", "unless": "road_permit"}]'),
+   {"field": "permit_due_at", "kind": "later", "unless": "road_permit"}]'),
 (1, 11, 'hold', '{triaged,assigned,accepted,en_route,on_site,working,work_done}', 'on_hold', '{}',
  '{crew,dispatcher,manager}', false,
  '[{"field": "reason", "kind": "text"}, {"field": "resume_by", "kind": "later"}]'),
@@ -389,13 +400,15 @@ VALUES
    {"field": "material", "kind": "text", "when": {"kind": ["repair"]}},
    {"field": "owners_asked", "kind": "all", "choices": ["gas", "power", "telecom"],
     "when": {"kind": ["repair"], "needs_excavation": [true]}},
+   {"field": "road_permit", "kind": "text", "unless": "permit_later_reason",
+    "when": {"kind": ["repair"], "needs_excavation": [true]}},
    {"field": "photo_before_backfill", "kind": "photo", "when": {"kind": ["repair"]}},
    {"field": "photo_after", "kind": "photo", "when": {"kind": ["repair", "reinstate"]}},
    {"field": "result", "kind": "text",
     "when": {"kind": ["make_safe", "reinstate", "flush", "check", "routine"]}}]'),
 (1, 14, 'restore', '{work_done}', 'restored', '{"kind": ["repair", "flush"]}',
  '{crew,dispatcher}', false,
- '[{"field": "supply_back_at", "kind": "time"},
+ '[{"field": "supply_back_at", "kind": "time", "since": "reported_at", "is_past": true},
    {"field": "flushed", "kind": "yes"},
    {"field": "sample_point", "kind": "text"},
    {"field": "turbidity_ntu", "kind": "number", "min": 0, "max": 1},
@@ -408,7 +421,9 @@ VALUES
  '[{"field": "work_report", "kind": "text", "when": {"kind": ["repair"]}},
    {"field": "material", "kind": "text", "when": {"kind": ["repair"]}},
    {"field": "photo_after", "kind": "photo", "when": {"kind": ["repair", "reinstate"]}},
-   {"field": "road_permit", "kind": "text", "when": {"permit_later_reason": ["@given"]}}]'),
+   {"field": "road_permit", "kind": "text", "when": {"permit_later_reason": ["@given"]}},
+   {"field": "road_permit", "kind": "text",
+    "when": {"kind": ["repair"], "needs_excavation": [true]}}]'),
 (1, 18, 'send_back', '{triaged}', 'new', '{}', '{dispatcher,manager}', false,
  '[{"field": "reason", "kind": "text"}]'),
 (1, 19, 'send_back', '{work_done}', 'working', '{}', '{dispatcher,planner,manager}', false,
@@ -428,7 +443,10 @@ VALUES
 (1, 25, 'set', '{new,triaged,assigned,accepted,en_route,on_site,working,on_hold,work_done,restored,verified}',
  '@same', '{}', '{crew,dispatcher,service_agent,manager}', false, '[]'),
 (1, 26, 'note', '{@any}', '@same', '{}', '{crew,dispatcher,planner,service_agent,manager}', false,
- '[{"field": "text", "kind": "text"}]');
+ '[{"field": "text", "kind": "text"}]'),
+-- What was played is over with its drill, however far it had come.
+(1, 27, 'cancel', '{work_done,restored,verified}', 'cancelled', '{"is_drill": [true]}', '{}',
+ false, '[{"field": "reason", "kind": "text"}]');
 
 -- Presets as utilities publish them; rows to be edited, never constants.
 INSERT INTO clock_limit
@@ -469,9 +487,10 @@ VALUES
      'preset', '2026-01-01'),
     ('restore', 'repair', NULL, 600.001, NULL, NULL, NULL, 172800, 'reported', true, false,
      'preset', '2026-01-01');
+-- Two, five and seven workdays of 7.5 office hours each.
 INSERT INTO clock_limit
     (clock_kind, work_kind, limit_s, starts_at, calendar_id, is_external, source, valid_from)
 VALUES
-    ('close', 'check', 57600, 'reported', 'office', true, 'preset', '2026-01-01'),
-    ('close', 'routine', 144000, 'reported', 'office', true, 'preset', '2026-01-01'),
-    ('close', 'reinstate', 201600, 'reported', 'office', false, 'preset', '2026-01-01');
+    ('close', 'check', 54000, 'reported', 'office', true, 'preset', '2026-01-01'),
+    ('close', 'routine', 135000, 'reported', 'office', true, 'preset', '2026-01-01'),
+    ('close', 'reinstate', 189000, 'reported', 'office', false, 'preset', '2026-01-01');

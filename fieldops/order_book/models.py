@@ -73,6 +73,7 @@ class WorkOrderRow(Base):
     resume_by: Mapped[dt.datetime | None] = mapped_column(Moment)
     crew_key: Mapped[int | None] = mapped_column(ForeignKey("crew.key"), index=True)
     second_crew_key: Mapped[int | None] = mapped_column(ForeignKey("crew.key"), index=True)
+    had_crew_keys: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     crews_needed: Mapped[int] = mapped_column(Integer, server_default="1")
     skills: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     lon: Mapped[float] = mapped_column(Double)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.orm import aliased
 
-from fieldops.crews.models import CrewRow
+from fieldops.crews.models import CrewMember, CrewRow
+from fieldops.crews.queries import CrewReference
 from fieldops.incidents.models import IncidentRow
 from fieldops.network.models import Pipe
 from fieldops.order_book.models import HandOver, WorkOrderRow
@@ -51,6 +52,7 @@ class WorkOrder:
     crew_name: str | None
     second_crew_key: int | None
     second_crew_id: str | None
+    had_crew_keys: tuple[int, ...]
     crews_needed: int
     skills: tuple[str, ...]
     lon: float
@@ -153,7 +155,8 @@ def _as_order(row: Mapping[Any, Any]) -> WorkOrder:
         name: value.astimezone(dt.UTC) if isinstance(value, dt.datetime) else value
         for name, value in row.items()
     }
-    return WorkOrder(**{**values, "skills": tuple(row["skills"])})
+    lists = {name: tuple(row[name]) for name in ("skills", "had_crew_keys")}
+    return WorkOrder(**{**values, **lists})
 
 
 def fetch_order(session: Session, order_id: str) -> WorkOrder | None:
@@ -250,6 +253,20 @@ def fetch_busy(session: Session, crew_keys: Sequence[int], but: int) -> WorkOrde
         .first()
     )
     return _as_order(row) if row is not None else None
+
+
+def fetch_crews_named(session: Session, words: Collection[str]) -> list[CrewReference]:
+    """Read the crews that go by one of these words: an id, a name, or somebody of the crew."""
+    member = (
+        select(CrewMember.key)
+        .where(CrewMember.crew_key == CrewRow.key, CrewMember.is_active)
+        .where(CrewMember.name.in_(words))
+        .exists()
+    )
+    query = select(CrewRow.key, CrewRow.id, CrewRow.name, CrewRow.contractor).where(
+        or_(CrewRow.id.in_(words), CrewRow.name.in_(words), member)
+    )
+    return [CrewReference(**row) for row in session.execute(query.order_by(CrewRow.key)).mappings()]
 
 
 def is_done(session: Session, key: int) -> bool:

@@ -234,35 +234,36 @@ def facts_of(order: WorkOrder) -> dict[str, Any]:
         **order.data,
         **own,
         "skills": list(order.skills),
+        "had_crew_keys": list(order.had_crew_keys),
         "crew": order.crew_id,
         "second_crew": order.second_crew_id,
     }
 
 
 def crews_that_had(session: Session, order: WorkOrder, person_id: int) -> list[CrewReference]:
-    """Give those of a person's crews that have or had an order."""
-    had = {
-        turn.holder_id
-        for turn in clocks.list_turns(session, subject_of(order), order.state_since)
-        if turn.holder_kind == "crew"
-    }
-    return [crew for crew in crews_of_person(session, person_id) if crew.id in had]
+    """Give those of a person's crews that have or had an order, as the first or the second."""
+    had = {order.crew_key, order.second_crew_key, *order.had_crew_keys}
+    return [crew for crew in crews_of_person(session, person_id) if crew.key in had]
 
 
 def subject_of(order: WorkOrder) -> Subject:
     return Subject("work_order", order.key, order.id)
 
 
+def case_of(order: WorkOrder) -> Criteria:
+    return Criteria(
+        work_kind=order.kind,
+        severity=order.severity,
+        diameter_mm=order.diameter_mm,
+        area_class=order.area_class,
+    )
+
+
 def start_clocks(session: Session, order: WorkOrder, moment: str, at: dt.datetime) -> None:
     clocks.start_clocks(
         session,
         subject_of(order),
-        Criteria(
-            work_kind=order.kind,
-            severity=order.severity,
-            diameter_mm=order.diameter_mm,
-            area_class=order.area_class,
-        ),
+        case_of(order),
         starts_at=moment,
         at=at,
         # Whoever comes second was not promised for a time: the first has arrived by then.

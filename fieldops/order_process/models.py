@@ -79,3 +79,14 @@ class OrderTransition(Base):
     is_not_for_own_crew: Mapped[bool] = mapped_column(server_default="false")
     needs: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
     title: Mapped[str | None] = mapped_column(Text)
+
+
+class OrderPolicy(Base):
+    """A number that a manager may change."""
+
+    __tablename__ = "order_policy"
+    __table_args__ = (CheckConstraint("value > 0", name="positive"),)
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[float] = mapped_column(Double)
+    note: Mapped[str] = mapped_column(Text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, text
 
-from fieldops.order_process.models import OrderProcess, OrderStage, OrderTransition
+from fieldops.order_process.models import OrderPolicy, OrderProcess, OrderStage, OrderTransition
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -118,6 +118,11 @@ def _as_transition(row: OrderTransition) -> Transition:
         needs=tuple(row.needs),
         title=row.title,
     )
+
+
+def fetch_policy(session: Session) -> dict[str, float]:
+    """Read the numbers of the policy."""
+    return {row.name: row.value for row in session.scalars(select(OrderPolicy))}
 
 
 def lock_processes(session: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -79,39 +80,66 @@ def fits(conditions: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
 
 def is_given(value: object) -> bool:
     """Tell whether somebody has filled it in: false counts, an empty text does not."""
-    return value is not None and value not in ("", [], {})
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and value not in ([], {})
+
+
+def read_policy(session: Session) -> dict[str, float]:
+    """Give the numbers that a manager may change."""
+    return queries.fetch_policy(session)
 
 
 def check_needs(
-    transition: Transition, facts: Mapping[str, Any], body: Mapping[str, Any], now: dt.datetime
+    transition: Transition,
+    facts: Mapping[str, Any],
+    body: Mapping[str, Any],
+    now: dt.datetime,
+    latest: dt.datetime | None = None,
 ) -> Checked:
     """
     Hold what is known and what is said now against a step's needs.
 
     `facts` is what the order has already; a need that is "is_fresh", and every reason, must be
-    said anew.
+    said anew. What is said does not take away a need that stands for the order as it is, and
+    nothing does not replace what is there. What is past lies before `latest`: now, by whatever
+    clock it was written down.
     """
-    known = {**facts, **body}
-    values, lacking = {}, []
+    known = {**facts, **{name: value for name, value in body.items() if is_given(value)}}
+    values: dict[str, Any] = {}
+    lacking: list[str] = []
     for need in transition.needs:
         name = need.get("field")
-        if name is None or not is_wanted(need, known):
+        if name is None or name in lacking or not is_wanted(need, facts, known):
             continue
         is_fresh = need.get("is_fresh") or name in {"reason", "resume_by", "crew", "text"}
         value = body.get(name) if is_fresh else known.get(name)
         read = read_value(need, value, now)
-        if read is None:
+        if read is None or not _is_in_span(need, read, facts, latest or now):
             lacking.append(name)
         else:
             values[name] = read
     return Checked(values, tuple(lacking))
 
 
-def is_wanted(need: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
-    """Tell whether a need stands for an order of which this is known."""
-    if not fits(need.get("when", {}), known):
+def is_wanted(need: Mapping[str, Any], facts: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Tell whether a need stands for an order as it is, or with what is said of it now."""
+    when = need.get("when", {})
+    if not fits(when, facts) and not fits(when, known):
         return False
     return not is_given(known.get(need.get("unless", "")))
+
+
+def _is_in_span(
+    need: Mapping[str, Any], read: object, facts: Mapping[str, Any], latest: dt.datetime
+) -> bool:
+    """Tell whether a moment lies after the one it must follow, and is past where it has to be."""
+    if need["kind"] != "time":
+        return True
+    moment, since = read_moment(read), read_moment(facts.get(need.get("since", "")))
+    if moment is None or (since is not None and moment < since):
+        return False
+    return not need.get("is_past") or moment <= latest
 
 
 def read_value(  # noqa: PLR0911 - one a kind
@@ -246,7 +274,7 @@ def change_bounds(
     NotFoundError
         If the step needs no such number.
     FieldopsError
-        If the bounds make no sense.
+        If the bounds make no sense, or let pass what is not safe.
     """
     base, key, name = place
     least, most = bounds
@@ -255,6 +283,8 @@ def change_bounds(
         raise FieldopsError("The least value is greater than the greatest.")
     wanted = {"min": least, "max": most}
     given = {each: value for each, value in wanted.items() if value is not None}
+    if name in UNTOUCHABLE and any(_is_wider(given, need, name) for need in transition.needs):
+        raise FieldopsError("This need is part of the step and stays.")
     needs = tuple(
         {**{each: need[each] for each in need if each not in wanted}, **given}
         if need.get("field") == name and need["kind"] == "number"
@@ -266,6 +296,16 @@ def change_bounds(
     note = f"{transition.action}: {name} {least}..{most}"
     changed = replace(transition, needs=needs)
     return _keep(session, process, {key: changed}, (actor, now, note))
+
+
+def _is_wider(given: Mapping[str, float], need: Mapping[str, Any], name: str) -> bool:
+    """Tell whether bounds let something pass that a need does not."""
+    if need.get("field") != name:
+        return False
+    least, most = -math.inf, math.inf
+    return given.get("min", least) < need.get("min", least) or given.get("max", most) > need.get(
+        "max", most
+    )
 
 
 def add_stage(session: Session, base: int, stage: NewStage, actor: Actor, now: dt.datetime) -> int:
@@ -331,7 +371,24 @@ def add_stage(session: Session, base: int, stage: NewStage, actor: Actor, now: d
     )
 
 
-UNTOUCHABLE = frozenset({"crew", "reason", "resume_by", "text", "safety_briefing", "ventilated"})
+UNTOUCHABLE = frozenset(
+    {
+        "crew",
+        "reason",
+        "resume_by",
+        "text",
+        "safety_briefing",
+        "oxygen_percent",
+        "explosive_percent_lel",
+        "hydrogen_sulphide_ppm",
+        "carbon_monoxide_ppm",
+        "ventilated",
+        "second_person",
+        "owners_asked",
+        "road_permit",
+        "permit_later_reason",
+    }
+)
 """Needs without which a step would be another one, or unsafe."""
 
 

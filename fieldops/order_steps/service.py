@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from fieldops.crews.service import crews_of_person, lock_crew
+from fieldops.errors import ConflictError
 from fieldops.events.service import Actor, Operation, Outcome, append_event, merge_fields
+from fieldops.incidents.service import find_incident, reopen_incident
 from fieldops.order_book import queries
 from fieldops.order_book.queries import WorkOrder
 from fieldops.order_book.service import crews_that_had, face_of
-from fieldops.order_process.service import BEFORE_HOLD, SAME, Process, Transition, check_needs
+from fieldops.order_process.service import (
+    BEFORE_HOLD,
+    SAME,
+    Process,
+    Transition,
+    check_needs,
+    is_given,
+    read_moment,
+    read_policy,
+)
+from fieldops.photos.service import list_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.orm import Session
+
+    from fieldops.crews.service import CrewReference
 
 
 BY_PHONE = frozenset({"dispatcher", "manager"})
@@ -28,8 +43,19 @@ BY_PHONE = frozenset({"dispatcher", "manager"})
 SENDS = frozenset({"assign", "transfer"})
 """Steps that name the crew that is to come."""
 
+SENDERS = frozenset({"dispatcher", "manager", "system"})
+"""Who says which crews come, and how long an order may wait."""
+
+OFFICE = SENDERS | {"service_agent"}
+
 SAID_ONCE = frozenset({"crew", "second_crew", "reason", "resume_by", "text", "pin_reason"})
 """What belongs to a step and not to the order's papers."""
+
+RESERVED = frozenset({"assigned_by"})
+"""What the order keeps among its papers by itself."""
+
+SAID_AT_ANY_TIME = frozenset({"note", "set"})
+"""What a crew tells is true of the order, whoever has it since."""
 
 
 class OwnFields(BaseModel):
@@ -60,6 +86,7 @@ OWN_FIELDS = frozenset(OwnFields.model_fields)
 
 
 CREW_MAY_SET = frozenset({"needs_excavation", "expected_work_min"})
+"""What a crew knows better than whoever sends it; its steps may carry it, too."""
 
 
 @dataclass(slots=True)
@@ -106,17 +133,25 @@ def check_person(step: Step, transition: Transition | None) -> Outcome | None:
     if "system" in roles:
         return None
     own = _is_own(step)
-    if roles == {"crew"} and not own:
-        return _keep_late_fact(step) or step.refuse(
-            "forbidden", "%(order)s is not an order of your crew."
-        )
-    return _check_role(step, transition, own=own)
-
-
-def _check_role(step: Step, transition: Transition | None, *, own: bool) -> Outcome | None:
-    roles = step.actor.roles
     may = transition.may if transition is not None else _may_at_all(step)
-    if transition is not None and transition.is_not_for_own_crew and own:
+    refused = _check_role(step, transition, may, own=own)
+    if refused is not None:
+        is_late = "crew" in roles and not own
+        return (_keep_own_late_fact(step) if is_late else None) or refused
+    if "crew" not in may or step.action in SAID_AT_ANY_TIME:
+        return None
+    if own and "crew" in roles and _is_of_earlier_turn(step):
+        return _keep_own_late_fact(step)
+    return _check_phone(step) if step.actor.by_phone_for else None
+
+
+def _check_role(
+    step: Step, transition: Transition | None, may: frozenset[str], *, own: bool
+) -> Outcome | None:
+    roles = step.actor.roles
+    if roles == {"crew"} and not own:
+        return step.refuse("forbidden", "%(order)s is not an order of your crew.")
+    if transition is not None and transition.is_not_for_own_crew and _has_had(step):
         return step.refuse("forbidden", "Somebody who is not of the crew has to do this.")
     if ("crew" in may and "crew" in roles and own) or roles & (may - {"crew"}):
         return None
@@ -147,14 +182,52 @@ def _is_own(step: Step) -> bool:
     return bool(keys & {step.order.crew_key, step.order.second_crew_key})
 
 
-def _keep_late_fact(step: Step) -> Outcome | None:
-    """Keep what a crew did on an order that it had once, and show it to the dispatcher."""
+def _has_had(step: Step) -> bool:
+    """Tell whether a crew of whoever asks has or had the order."""
+    person_id = step.actor.person_id
+    return person_id is not None and bool(crews_that_had(step.session, step.order, person_id))
+
+
+def _is_of_earlier_turn(step: Step) -> bool:
+    """Tell whether a crew did it before the order was given to it as it has it now."""
+    done_at, base = step.operation.done_at, step.operation.base_version
+    given_at = step.order.assigned_at
+    return (
+        done_at is not None
+        and base is not None
+        and given_at is not None
+        and done_at < given_at
+        and base < step.order.changed_in.get("crew", 0)
+    )
+
+
+def _check_phone(step: Step) -> Outcome | None:
+    """Refuse a call from another crew than those of the order, as far as the caller is known."""
+    said = str(step.actor.by_phone_for).strip()
+    words = {said, *re.split(r"[\s,;/()\uff0c\u3001\uff1b\uff08\uff09]+", said)} - {""}
+    named = queries.fetch_crews_named(step.session, words)
+    order = step.order
+    keys = {crew.key for crew in named}
+    if not named or keys & {order.crew_key, order.second_crew_key}:
+        return None
+    had = [crew for crew in named if crew.key in order.had_crew_keys]
+    if had:
+        return _keep_late_fact(step, had)
+    return step.refuse(
+        "illegal", "%(name)s is not of the crew that has %(order)s.", name=step.actor.by_phone_for
+    )
+
+
+def _keep_own_late_fact(step: Step) -> Outcome | None:
     person_id = step.actor.person_id
     if person_id is None:
         return None
     crews = crews_that_had(step.session, step.order, person_id)
-    if not crews:
-        return None
+    return _keep_late_fact(step, crews) if crews else None
+
+
+def _keep_late_fact(step: Step, crews: Sequence[CrewReference]) -> Outcome:
+    """Keep what a crew did on an order that it had once, and show it to the dispatcher."""
     append_event(
         step.session,
         "work_order.late_fact",
@@ -170,9 +243,12 @@ def _keep_late_fact(step: Step) -> Outcome | None:
             "wanted": dict(step.operation.body),
         },
     )
+    is_same = {crew.key for crew in crews} & {step.order.crew_key, step.order.second_crew_key}
     refused = step.refuse(
         "illegal",
-        "%(order)s had gone to %(crew)s meanwhile. What you sent is kept as a fact.",
+        "%(order)s was given to %(crew)s anew meanwhile. What you sent is kept as a fact."
+        if is_same
+        else "%(order)s had gone to %(crew)s meanwhile. What you sent is kept as a fact.",
         crew=step.order.crew_name or "?",
     )
     return Outcome(**{**_slots(refused), "is_kept_as_fact": True})
@@ -184,6 +260,13 @@ def _slots(outcome: Outcome) -> dict[str, Any]:
 
 def check_legal(step: Step, transition: Transition | None) -> Outcome | None:
     """Refuse what the order's state, its predecessor or another dispatcher does not allow."""
+    if (step.operation.base_version or 0) > step.order.version:
+        return step.refuse(
+            "illegal",
+            "Nobody can have seen version %(seen)s of %(order)s: it is at version %(version)s.",
+            seen=step.operation.base_version,
+            version=step.order.version,
+        )
     if transition is None:
         if step.action not in step.process.actions:
             return step.refuse("illegal", "There is no action %(action)s.", action=step.action)
@@ -211,12 +294,14 @@ def check_legal(step: Step, transition: Transition | None) -> Outcome | None:
     return None
 
 
-def merge(step: Step) -> Outcome | None:
+def merge(step: Step, transition: Transition | None) -> Outcome | None:
     """Sort the fields into those that apply and those that somebody else changed meanwhile."""
+    assert transition is not None  # noqa: S101 - check_legal has refused it
     body = step.operation.body
     wanted = {name: value for name, value in body.items() if name not in SAID_ONCE}
-    wanted |= {name: body[name] for name in ("crew", "second_crew") if name in body}
-    refused = _check_fields(step, wanted)
+    if step.action in SENDS or step.action == "set":
+        wanted |= {name: body[name] for name in ("crew", "second_crew") if name in body}
+    refused = _check_fields(step, transition, wanted)
     if refused is not None:
         return refused
     merged = merge_fields(step.facts, step.order.changed_in, step.operation.base_version, wanted)
@@ -242,21 +327,21 @@ def merge(step: Step) -> Outcome | None:
     return None
 
 
-def _check_fields(step: Step, wanted: Mapping[str, Any]) -> Outcome | None:
-    """Refuse fields that are the order's own and not to be set, or cannot be read."""
+def _check_fields(step: Step, transition: Transition, wanted: Mapping[str, Any]) -> Outcome | None:
+    """Refuse fields that are not of this step, not to be set, or cannot be read."""
     wrong = {
         name
         for name, value in wanted.items()
         if name not in OWN_FIELDS | SAID_ONCE
         and (name in WorkOrder.__slots__ or len(name) > 60 or len(repr(value)) > 4000)
     }
+    wrong |= _not_of_step(step, transition, wanted) | _undone_digging(step, wanted)
     own = {name: value for name, value in wanted.items() if name in OWN_FIELDS}
     try:
         OwnFields.model_validate(own)
     except ValidationError as error:
         wrong |= {str(fault["loc"][0]) for fault in error.errors()}
-    roles = step.actor.roles
-    if not roles - {"crew"} or (step.actor.by_phone_for and step.action != "set"):
+    if not step.actor.roles & OFFICE or (step.actor.by_phone_for and step.action != "set"):
         wrong |= own.keys() - CREW_MAY_SET
     if wrong or len(wanted) > 60:
         return step.refuse(
@@ -265,16 +350,101 @@ def _check_fields(step: Step, wanted: Mapping[str, Any]) -> Outcome | None:
     return None
 
 
+def _not_of_step(step: Step, transition: Transition, wanted: Mapping[str, Any]) -> set[str]:
+    """Name what is none of a step's business: a note is no way around a correction."""
+    wrong = wanted.keys() & RESERVED
+    if step.action == "set":
+        is_sender = bool(step.actor.roles & SENDERS)
+        return wrong | (wanted.keys() & ({"crew"} if is_sender else {"crew", "second_crew"}))
+    may_carry = SAID_ONCE | {need.get("field") for need in transition.needs}
+    if "crew" in transition.may:
+        may_carry |= CREW_MAY_SET
+    if step.action == "triage":
+        # Taking an order in is to say what it is.
+        may_carry |= OWN_FIELDS
+    return wrong | (wanted.keys() - may_carry)
+
+
+def _undone_digging(step: Step, wanted: Mapping[str, Any]) -> set[str]:
+    """Name what would do away with what digging has to be answered for with."""
+    known = {**step.facts, **{name: value for name, value in wanted.items() if is_given(value)}}
+    wrong = set()
+    if wanted.get("needs_excavation") is False and is_given(step.facts.get("owners_asked")):
+        wrong.add("needs_excavation")
+    if (
+        step.action == "set"
+        and "permit_later_reason" in wanted
+        and not is_given(wanted["permit_later_reason"])
+        and is_given(step.facts.get("permit_later_reason"))
+        and not is_given(known.get("road_permit"))
+    ):
+        wrong.add("permit_later_reason")
+    return wrong
+
+
 def check_needs_of(step: Step, transition: Transition | None) -> Outcome | None:
     """Refuse a step that lacks something, and list all that it lacks."""
     assert transition is not None  # noqa: S101 - check_legal has refused it
-    checked = check_needs(transition, step.facts, step.operation.body, step.now)
-    if checked.lacking:
+    ahead = dt.timedelta(seconds=max(0.0, step.operation.skew_s or 0.0))
+    body = step.operation.body
+    checked = check_needs(transition, step.facts, body, step.now, step.now + ahead)
+    lacking = checked.lacking
+    if step.action == "close":
+        photos = _lost_photos(step, {**step.facts, **checked.values})
+        lacking += tuple(name for name in photos if name not in lacking)
+    if lacking:
         refused = step.refuse("missing", "Something is missing for this step.")
-        return Outcome(**{**_slots(refused), "missing": checked.lacking})
+        return Outcome(**{**_slots(refused), "missing": lacking})
     for name, value in checked.values.items():
         if name not in SAID_ONCE and name not in OWN_FIELDS and name not in step.conflicts:
             step.data[name] = value
+    if step.action == "dig":
+        step.values["needs_excavation"] = True
+    return _check_hold(step)
+
+
+def _lost_photos(step: Step, known: Mapping[str, Any]) -> list[str]:
+    """Name the photos that an order speaks of and that never came."""
+    names = {
+        need["field"]
+        for each in step.process.transitions
+        for need in each.needs
+        if need["kind"] == "photo" and isinstance(known.get(need["field"]), str)
+    }
+    lost = set(list_missing(step.session, sorted({known[name].lower() for name in names})))
+    return sorted(name for name in names if known[name].lower() in lost)
+
+
+def _check_hold(step: Step) -> Outcome | None:
+    """Refuse to whoever sends nobody to let an order wait for longer than the policy has it."""
+    resume_by = read_moment(step.operation.body.get("resume_by"))
+    is_hold = step.action == "hold" or (step.action == "set" and step.order.is_on_hold)
+    if not is_hold or resume_by is None or step.actor.roles & SENDERS:
+        return None
+    most_h = read_policy(step.session)["crew_hold_most_h"]
+    since = step.at if step.action == "hold" else step.order.state_since
+    if resume_by <= since + dt.timedelta(hours=most_h):
+        return None
+    return step.refuse(
+        "illegal",
+        "A crew may hold an order for %(hours)s hours at most; for longer a dispatcher has to.",
+        hours=round(most_h, 1),
+    )
+
+
+def check_incident(step: Step, transition: Transition | None) -> Outcome | None:
+    """Open the incident again with its order, or refuse because that cannot be."""
+    assert transition is not None  # noqa: S101 - check_legal has refused it
+    order = step.order
+    is_opened = step.process.stages[next_state(order, transition)].is_open and not order.is_open
+    if not is_opened or order.incident_id is None:
+        return None
+    if find_incident(step.session, order.incident_id).is_open:
+        return None
+    try:
+        reopen_incident(step.session, order.incident_id, step.actor, step.now)
+    except ConflictError as error:
+        return step.refuse("illegal", error.msgid, **error.params)
     return None
 
 
@@ -292,6 +462,8 @@ def check_crews(step: Step, transition: Transition | None) -> Outcome | None:
     assert transition is not None  # noqa: S101 - check_legal has refused it
     order = step.order
     is_busy_then = step.process.stages[next_state(order, transition)].is_crew_busy
+    if _takes_second_away(step):
+        step.values["second_crew_key"] = None
     named = _name_crews(step, is_called_back=is_busy_then and not order.is_crew_busy)
     if not named:
         return None
@@ -304,8 +476,10 @@ def check_crews(step: Step, transition: Transition | None) -> Outcome | None:
     if step.action in SENDS:
         keys = {"crew_key": None, "second_crew_key": None}
     keys |= found
-    if step.action in SENDS or step.action == "set":
+    if step.action in SENDS:
         step.values |= keys
+    elif step.action == "set":
+        step.values |= found
     wanted = [key for key in keys.values() if key is not None]
     if len(wanted) != len(set(wanted)):
         return step.refuse("illegal", "The two crews have to be different.")
@@ -321,15 +495,24 @@ def check_crews(step: Step, transition: Transition | None) -> Outcome | None:
     )
 
 
+def _takes_second_away(step: Step) -> bool:
+    body = step.operation.body
+    is_named = step.action == "set" and "second_crew" in body
+    return is_named and "second_crew" not in step.conflicts and not is_given(body["second_crew"])
+
+
 def _name_crews(step: Step, *, is_called_back: bool) -> dict[str, str]:
     """Name the crews that a step sends, or calls back to an order that they had let go of."""
     body, order = step.operation.body, step.order
     if step.action in SENDS or step.action == "set":
-        said = {"crew": body.get("crew"), "second_crew": body.get("second_crew")}
-        if step.action == "set":
-            said["crew"] = None
+        said = {
+            name: body[name]
+            for name in ("crew", "second_crew")
+            if name not in step.conflicts and is_given(body.get(name))
+        }
     elif is_called_back:
-        said = {"crew": order.crew_id, "second_crew": order.second_crew_id}
+        both = {"crew": order.crew_id, "second_crew": order.second_crew_id}
+        said = {name: crew for name, crew in both.items() if crew is not None}
     else:
         said = {}
-    return {name: str(crew) for name, crew in said.items() if crew is not None}
+    return {name: str(crew) for name, crew in said.items()}

@@ -81,7 +81,7 @@ def carry_out(
             )
         return answered.result
     actor = Actor.of(person, by_phone_for=by_phone_for, device=operation.device)
-    outcome = _attempt(session, operation, actor, now)
+    outcome = _attempt(session, replace(operation, skew_s=skew_s), actor, now)
     if outcome.status == "illegal" and outcome.state and not outcome.is_kept_as_fact:
         # Only where something has a state can one be too late for it.
         outcome = _keep_as_fact(session, operation, actor, outcome, now)

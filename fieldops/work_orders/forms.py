@@ -167,7 +167,7 @@ def order_as_json(order: WorkOrder) -> Json:
     shown = {
         name: value.astimezone(dt.UTC).isoformat() if isinstance(value, dt.datetime) else value
         for name in WorkOrder.__slots__
-        if not name.endswith("_key") and name != "changed_in"
+        if not name.endswith(("_key", "_keys")) and name != "changed_in"
         for value in [getattr(order, name)]
     }
     for name in ("incident", "crew", "second_crew", "pipe", "after_order"):

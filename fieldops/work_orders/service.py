@@ -17,6 +17,7 @@ from fieldops.order_book.service import (
     FirstTimeRight,
     OrderDraft,
     WorkOrder,
+    case_of,
     count_first_time_right,
     facts_of,
     find_order,
@@ -48,6 +49,7 @@ from fieldops.order_steps.service import (
     OWN_FIELDS,
     Step,
     check_crews,
+    check_incident,
     check_legal,
     check_needs_of,
     check_person,
@@ -152,6 +154,10 @@ CLOCKS_STOPPED: Mapping[str, tuple[str, ...] | None] = {
 """None: all of them."""
 
 
+PROVEN = frozenset({"dig", "finish", "restore", "close"})
+"""Steps whose evidence is of one time that the work was done."""
+
+
 HANDS_OVER = frozenset({"triage", "finish", "restore", "verify"})
 
 
@@ -209,23 +215,24 @@ def list_steps(
     facts = facts_of(order)
     offers = []
     roles = frozenset(str(role) for role in person.roles)
-    own = order.crew_key is not None and bool(
-        {crew.key for crew in crews_of_person(session, person.id)}
-        & {order.crew_key, order.second_crew_key}
-    )
+    keys = {crew.key for crew in crews_of_person(session, person.id)}
+    own = bool(keys & {order.crew_key, order.second_crew_key})
+    had = own or bool(keys & set(order.had_crew_keys))
     for action in process.actions:
         each = find_transition(process, order.state, action, facts)
-        if each is None or (each.is_not_for_own_crew and own):
+        if each is None or (each.is_not_for_own_crew and had):
             continue
         is_direct = bool(roles & (each.may - {"crew"})) or (
             own and "crew" in roles and "crew" in each.may
         )
         is_by_phone = not is_direct and "crew" in each.may and bool(roles & BY_PHONE)
         if is_direct or is_by_phone:
-            needs = tuple(
-                need for need in each.needs if "field" in need and fits(need.get("when", {}), facts)
-            )
-            offers.append(StepOffer(each, is_by_phone, needs))
+            wanted = {
+                need["field"]: need
+                for need in each.needs
+                if "field" in need and fits(need.get("when", {}), facts)
+            }
+            offers.append(StepOffer(each, is_by_phone, tuple(wanted.values())))
     return offers
 
 
@@ -264,7 +271,7 @@ def apply_operation(
         operation=operation,
         actor=actor,
         now=now,
-        at=_plausible(operation.occurred_at, order.state_since, now),
+        at=_plausible(operation, order, now),
         process=process,
         facts=facts_of(order),
     )
@@ -272,16 +279,27 @@ def apply_operation(
     return (
         check_person(step, transition)
         or check_legal(step, transition)
-        or merge(step)
+        or merge(step, transition)
         or check_needs_of(step, transition)
         or check_crews(step, transition)
+        or check_incident(step, transition)
         or _carry_out(step, transition)
     )
 
 
-def _plausible(claimed: dt.datetime | None, since: dt.datetime, now: dt.datetime) -> dt.datetime:
-    """Take a device's time only where it lies between the order's last step and now."""
-    return claimed if claimed is not None and since <= claimed <= now else now
+def _plausible(operation: Operation, order: WorkOrder, now: dt.datetime) -> dt.datetime:
+    """
+    Take a device's time only where it lies between the order's last step and now.
+
+    Where its skew is known, what is off by less than the step allows is the nearest that can be.
+    """
+    claimed = operation.done_at
+    since = max(order.state_since, order.assigned_at or order.state_since)
+    if claimed is None:
+        return now
+    if operation.skew_s is not None:
+        return min(max(claimed, since), now)
+    return claimed if since <= claimed <= now else now
 
 
 def _carry_out(step: Step, transition: Transition | None) -> Outcome:
@@ -291,9 +309,10 @@ def _carry_out(step: Step, transition: Transition | None) -> Outcome:
     stage = step.process.stages[to_state]
     step.values |= _effects(step, to_state)
     version = order.version + 1
-    changed = {**dict.fromkeys(step.values, True), **step.data}
-    if step.values.keys() & {"crew_key", "second_crew_key"}:
-        changed |= {"crew": True, "second_crew": True}
+    outdated = _outdated(step, to_state)
+    crews = {name for name in ("crew", "second_crew") if f"{name}_key" in step.values}
+    had = {step.values[f"{name}_key"] for name in crews} - {None}
+    changed = {*step.values, *step.data, *outdated, *crews}
     queries.update_order(
         session,
         order.key,
@@ -302,7 +321,11 @@ def _carry_out(step: Step, transition: Transition | None) -> Outcome:
         state_since=step.at if to_state != order.state else order.state_since,
         is_open=stage.is_open,
         is_crew_busy=stage.is_crew_busy,
-        data={**order.data, **step.data},
+        had_crew_keys=sorted({*order.had_crew_keys, *had}),
+        data={
+            **{name: value for name, value in order.data.items() if name not in outdated},
+            **step.data,
+        },
         version=version,
         changed_in={**order.changed_in, **dict.fromkeys(changed, version)},
     )
@@ -312,13 +335,32 @@ def _carry_out(step: Step, transition: Transition | None) -> Outcome:
         take_turn(session, after, step.process, step.at)
     _note_hand_over(step, after)
     keep_dues(session, after)
-    _tell_step(step, after)
+    _tell_step(step, after, outdated)
     return Outcome(
         status="applied_with_conflict" if step.conflicts else "applied",
         version=version,
         state=to_state,
         conflicts=step.conflicts,
     )
+
+
+def _outdated(step: Step, to_state: str) -> frozenset[str]:
+    """Name what was evidence of work that is to be done anew; the log keeps it."""
+    match step.action, to_state:
+        case "reopen", _:
+            actions = PROVEN
+        case "send_back", "working" | "work_done":
+            actions = frozenset({"restore"})
+        case _:
+            return frozenset()
+    names = {
+        need["field"]
+        for each in step.process.transitions
+        if each.action in actions
+        for need in each.needs
+        if "field" in need
+    }
+    return frozenset(names & step.order.data.keys())
 
 
 def _effects(step: Step, to_state: str) -> dict[str, Any]:
@@ -374,9 +416,13 @@ def _run_clocks(step: Step, after: WorkOrder) -> None:
     if step.action == "send_back":
         kinds = ("repair", "stop_water", "restore") if after.state == "working" else ("restore",)
         clocks.continue_clocks(session, subject, kinds)
-    if step.action == "reopen" and before.closed_at is not None:
-        clocks.excuse(session, subject, before.closed_at, at, step.reason)
-        clocks.continue_clocks(session, subject, ("stop_water", "repair", "restore", "close"))
+    if step.action == "reopen":
+        # Whoever had arrived kept that promise; the others go on without the time in between.
+        arrival = () if before.arrived_at is not None else ("arrive",)
+        going_on = ("stop_water", "repair", "restore", "close", *arrival)
+        clocks.continue_clocks(session, subject, going_on, paused_until=at)
+    if after.is_open and step.values.keys() & {"severity", "area_class"}:
+        clocks.renew_limits(session, subject, case_of(after))
 
 
 def _note_hand_over(step: Step, after: WorkOrder) -> None:
@@ -396,7 +442,7 @@ def _note_hand_over(step: Step, after: WorkOrder) -> None:
         )
 
 
-def _tell_step(step: Step, after: WorkOrder) -> None:
+def _tell_step(step: Step, after: WorkOrder, outdated: frozenset[str]) -> None:
     said = {
         name: step.operation.body[name]
         for name in ("reason", "text", "resume_by", "pin_reason")
@@ -404,6 +450,8 @@ def _tell_step(step: Step, after: WorkOrder) -> None:
     }
     own = {name: after_value(after, name) for name in step.values if name in OWN_FIELDS}
     body = {"from": step.order.state, **said, "changed": {**own, **step.data}}
+    if outdated:
+        body["outdated"] = sorted(outdated)
     if step.order.crew_id != after.crew_id:
         body["crew_before"] = step.order.crew_id
     if step.conflicts:

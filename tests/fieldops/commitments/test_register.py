@@ -39,7 +39,7 @@ LIMIT: dict[str, Any] = {
 
 
 def due(session: Session) -> dt.datetime | None:
-    """Give when a check reported at 10:00 on the last day of September is due: 16 office hours."""
+    """Give when a check reported at 10:00 on the last day of September is due: 15 office hours."""
     criteria = Criteria(work_kind="check")
     if not clocks.list_clocks(session, SUBJECT, NOW):
         clocks.start_clocks(session, SUBJECT, criteria, starts_at="reported", at=NOW)
@@ -54,9 +54,9 @@ def china(day: int, hour: int) -> dt.datetime:
 
 def test_a_clock_of_office_hours_rests_in_the_national_holiday(session: Session) -> None:
     """Six hours on the last of September; the next workday is the 8th."""
-    assert due(session) == china(2, 11)
+    assert due(session) == china(2, 10)
     assert fill_calendar(session, 2026) > 20
-    assert due(session) == china(9, 11)
+    assert due(session) == china(9, 10)
 
 
 def test_an_edited_day_stays_edited_and_moves_what_is_due(session: Session) -> None:
@@ -66,7 +66,7 @@ def test_an_edited_day_stays_edited_and_moves_what_is_due(session: Session) -> N
     day = Day(dt.date(2026, 10, 8), is_workday=False, title="市民日", is_edited=True)
     change_day(session, day, SYSTEM, NOW)
     fill_calendar(session, 2026)
-    assert due(session) == china(10, 11), "the Saturday after is worked for the holiday"
+    assert due(session) == china(10, 10), "the Saturday after is worked for the holiday"
     assert day in list_days(session, 2026)
 
 
@@ -82,7 +82,7 @@ def test_office_hours_can_be_changed(session: Session) -> None:
     """What is due follows at once; hours that overlap are refused."""
     due(session)
     change_hours(session, [(dt.time(0), dt.time(12)), (dt.time(12), dt.time(20))], SYSTEM, NOW)
-    assert due(session) == china(1, 6)
+    assert due(session) == china(1, 5)
     with pytest.raises(FieldopsError):
         change_hours(session, [(dt.time(8), dt.time(12)), (dt.time(11), dt.time(17))], SYSTEM, NOW)
     with pytest.raises(FieldopsError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldops.crews.models import CrewMember, CrewRow
 from fieldops.events.service import Actor, Operation, Outcome
+from fieldops.photos.queries import insert_photo
 from fieldops.work_orders.service import OrderDraft, WorkOrder, apply_operation, open_order
 from tests.people import make_person
 
@@ -90,8 +91,16 @@ def make_actor(session: Session, *roles: str, name: str = "赵敏") -> Actor:
     return Actor(name=name, person_id=make_person(session, *roles), roles=frozenset(roles))
 
 
+def keep_photo(session: Session, sha256: str) -> None:
+    """Keep a photo of this hash, whatever it shows."""
+    values = {"media_type": "image/jpeg", "original": b"", "published": b""}
+    size = {"width_px": 1, "height_px": 1}
+    insert_photo(session, {"sha256": sha256, "received_at": NOW, **values, **size})
+
+
 def make_cast(session: Session) -> Cast:
-    """Add somebody for each part."""
+    """Add somebody for each part, and the photo that all of them send."""
+    keep_photo(session, HASH)
     crew_id, crew = make_crew(session)
     other_id, other = make_crew(session)
     return Cast(
@@ -166,6 +175,8 @@ def walk(
         body = {"crew": cast.crew_id} if action == "assign" else {**BODIES.get(action, {})}
         if action == "hold":
             body["resume_by"] = (order.opened_at + dt.timedelta(days=1)).isoformat()
+        if action == "restore":
+            body["supply_back_at"] = order.opened_at.isoformat()
         actor = cast.crew if action in (*CREWS_STEPS, "hold", "resume") else cast.dispatcher
         outcome = act(session, order, action, actor, order.opened_at, body=body)
         assert outcome.status == "applied", (action, outcome)

@@ -199,7 +199,7 @@ def test_a_permit_may_follow_but_not_after_the_closing(session: Session) -> None
     cast = make_cast(session)
     order = make_order(session, needs_excavation=True)
     lead_to(session, order, cast, "working")
-    assert act(session, order, "finish", cast.crew).missing == ("owners_asked",)
+    assert act(session, order, "finish", cast.crew).missing == ("owners_asked", "road_permit")
     later = {
         "owners_asked": ["gas", "power", "telecom"],
         "permit_later_reason": "夜间爆管",
