@@ -43,6 +43,7 @@ class _Body(BaseModel):
 
 class _ValveBody(_Body):
     valve: str
+    table: Literal["valve", "control_valve", "pump", "source"] | None = None
     turns: float | None = Field(default=None, ge=0, le=10_000, allow_inf_nan=False)
     tag: str | None = Field(default=None, min_length=1, max_length=40)
     photo: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
@@ -266,7 +267,7 @@ def _say_refusal(error: queries.RefusedByDatabaseError) -> tuple[str, dict[str, 
 def _confirm_valve(deed: Deed) -> Judged | None:
     """Record what a crew found at a valve; one that bounds nothing makes a new plan at once."""
     body: ConfirmBody = deed.body
-    valve = deed.valve(body.valve)
+    valve = deed.valve(body.valve, table=body.table)
     if valve.role == "refeed":
         _close_refeed(deed, valve)
         return None
@@ -380,7 +381,7 @@ def _close_refeed(deed: Deed, valve: WorkedValve) -> None:
 def _reopen_valve(deed: Deed) -> Judged | None:
     """Record that a valve is open again, will not open, or is left to another job."""
     body: ReopenBody = deed.body
-    _open_again(deed, deed.valve(body.valve), body.result, body.tag)
+    _open_again(deed, deed.valve(body.valve, table=body.table), body.result, body.tag)
     return None
 
 
@@ -549,7 +550,7 @@ def _take_off(deed: Deed, tag: Tag, number: str | None) -> None:
 def _tag_valve(deed: Deed) -> Judged | None:
     """Hang a tag on a valve that is shut, or take one off by itself."""
     body: TagBody = deed.body
-    valve = deed.valve(body.valve)
+    valve = deed.valve(body.valve, table=body.table)
     if body.tag is None:
         raise ConflictError("Say the number of the tag.")
     if body.is_taken_off:

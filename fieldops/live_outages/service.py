@@ -12,7 +12,7 @@ from fieldops.events.service import SYSTEM, Actor, append_event
 from fieldops.incidents import service as incidents
 from fieldops.live_deeds.service import apply_operation, is_turns_short, may_see
 from fieldops.live_plans import service as plans
-from fieldops.live_plans.service import Promise, judge, promise
+from fieldops.live_plans.service import Promise, promise
 from fieldops.live_settling.service import Deed, face, plausible, settle, shut_by
 from fieldops.live_supply import queries
 from fieldops.live_supply.queries import MinutesLost, Outage, Plan, Tag, WorkedValve
@@ -350,7 +350,10 @@ def redraw_outage(session: Session, outage_id: str, now: dt.datetime) -> None:
         return
     situation = Situation.read(session, is_drill=outage.is_drill)
     wish = plans.wish_in_force(situation, outage)
-    after = plans.redraw(situation, outage, judge(situation, outage, wish, now), now)
+    plan = plans.try_judge(situation, outage, wish, now)
+    if plan is None:
+        return
+    after = plans.redraw(situation, outage, plan, now)
     after = queries.update_outage(session, after.key, {"version": after.version + 1})
     append_event(
         session, "outage.redrawn", ("outage", after.key), by=SYSTEM, now=now, body=face(after)
@@ -530,10 +533,12 @@ def _part(situation: Situation, name: str, valves: Sequence[WorkedValve]) -> Par
     )
 
 
-def _find_keys(situation: Situation, outage: Outage, now: dt.datetime) -> dict[str, Any]:
+def _find_keys(situation: Situation, outage: Outage, now: dt.datetime) -> dict[str, Any] | None:
     """Give what the map recolours: the plan's effect, and what of it has water again."""
     wish = plans.wish_in_force(situation, outage)
-    plan = plans.judge(situation, outage, wish, now, with_keys=True)
+    plan = plans.try_judge(situation, outage, wish, now, with_keys=True)
+    if plan is None:
+        return None
     keys = dict(plan.judged.answer.keys)
     isolation, case = plan.judged.ruling.isolation, plan.judged.case
     back = queries.fetch_restored_keys(situation.session, outage.key)

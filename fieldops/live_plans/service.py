@@ -17,7 +17,7 @@ from fieldops.live_supply import queries
 from fieldops.live_supply.queries import NewRows
 from fieldops.live_supply.service import is_shut, is_stuck
 from fieldops.network.queries import POSITIONS
-from fieldops.outage_questions.service import keys_of
+from fieldops.outage_questions.service import PlaceError, UnknownThingError, keys_of
 from fieldops.outage_times.service import NEVER, moments
 from fieldops.outages.service import Course, JudgedOutage, Question, judge_outage
 from gis.intervals import intervals_of_job
@@ -131,6 +131,16 @@ def judge(
         course=course,
     )
     return Judged(wish, judged, course)
+
+
+def try_judge(
+    situation: Situation, outage: Outage, wish: Wish, now: dt.datetime, *, with_keys: bool = False
+) -> Judged | None:
+    """Ask the same; None where an import has taken away what broke, or a valve of the plan."""
+    try:
+        return judge(situation, outage, wish, now, with_keys=with_keys)
+    except (UnknownThingError, PlaceError):
+        return None
 
 
 def _question(outage: Outage, wish: Wish, valves: Sequence[WorkedValve]) -> Question:

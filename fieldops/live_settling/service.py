@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fieldops.errors import ConflictError
+from fieldops.errors import ConflictError, NotFoundError
 from fieldops.events.service import Actor, append_event
 from fieldops.incidents import service as incidents
 from fieldops.live_plans import service as plans
-from fieldops.live_plans.service import judge
 from fieldops.live_supply import queries
 from fieldops.live_supply.service import Situation, is_shut
 from fieldops.network.service import FactsWish, change_valve_facts
@@ -52,10 +52,13 @@ class Deed:
         """Keep what happened, to be told when all is written."""
         self.events.append((verb, dict(body)))
 
-    def valve(self, name: str, roles: Sequence[str] | None = None) -> WorkedValve:
-        """Find a valve of the outage by its id."""
+    def valve(
+        self, name: str, roles: Sequence[str] | None = None, table: str | None = None
+    ) -> WorkedValve:
+        """Find a valve of the outage by its id; `table` parts it from a pump of the same id."""
         for valve in self.situation.valves[self.outage.key].values():
-            if valve.valve == name and (roles is None or valve.role in roles):
+            is_meant = valve.valve == name and table in {None, valve.device_table}
+            if is_meant and (roles is None or valve.role in roles):
                 return valve
         raise ConflictError(
             "%(valve)s is not in the plan of %(outage)s. Extend the plan first.",
@@ -102,8 +105,9 @@ def settle(deed: Deed, *, plan: Judged | None) -> None:
     deed.situation.add(deed.outage)
     if not is_closing:
         wish = plan.wish if plan else plans.wish_in_force(deed.situation, deed.outage)
-        fresh = judge(deed.situation, deed.outage, wish, deed.now)
-        deed.outage = plans.redraw(deed.situation, deed.outage, fresh, deed.now)
+        fresh = plans.try_judge(deed.situation, deed.outage, wish, deed.now)
+        if fresh is not None:
+            deed.outage = plans.redraw(deed.situation, deed.outage, fresh, deed.now)
         _find_end(deed, change)
     else:
         del deed.situation.outages[deed.outage.key]
@@ -289,4 +293,6 @@ def _record_effects(deed: Deed) -> None:
 def _record_facts(deed: Deed) -> None:
     """Write facts of valves last: arrays in memory are of the network before this transaction."""
     for valve, wish in deed.facts:
-        change_valve_facts(deed.session, valve, wish, by=deed.actor.name, now=deed.now)
+        # An import may have taken the valve away; what was done to it stays with the outage.
+        with suppress(NotFoundError):
+            change_valve_facts(deed.session, valve, wish, by=deed.actor.name, now=deed.now)

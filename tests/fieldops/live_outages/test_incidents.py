@@ -16,8 +16,9 @@ from fieldops.incidents.service import (
     find_incident,
     open_incident,
 )
-from fieldops.live_outages.service import find_outage, promise
+from fieldops.live_outages.service import find_outage, note_stage, promise
 from fieldops.live_plans.service import next_call_hour, round_up
+from fieldops.live_supply import queries
 from fieldops.work_orders.service import find_order
 from tests.fieldops.live_outages.jobs import DISPATCHER, Job, at
 from tests.fieldops.live_outages.towns import three_in_a_row
@@ -256,3 +257,35 @@ def test_a_contractors_crew_works_the_valves_of_its_own_jobs_only(session: Sessi
     act(session, order, "assign", cast.dispatcher, at(8), body={"crew": contractors})
     said = job.do("confirm_valve", 9, member, valve="V2", result="passing", accept_passing=True)
     assert said.status == "applied"
+
+
+def test_a_step_that_meets_a_busy_valve_is_noted_a_moment_later(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a lock with a locked order in hand: the worker does it."""
+    three_in_a_row().plant(session)
+    cast = make_cast(session)
+    incident = burst(session)
+    job = Job(session, "P3", incident_id=incident.id)
+    order = make_order(session, at(0), incident_key=incident.key, kind="repair")
+    act(session, order, "triage", cast.dispatcher, at(1))
+    monkeypatch.setattr(queries, "try_lock_valve_work", lambda _session: False)
+    act(session, order, "assign", cast.dispatcher, at(2), body={"crew": cast.crew_id})
+    assert job.now.outage.dispatched_at is None
+
+    queued = "SELECT args FROM procrastinate_jobs WHERE task_name = 'live_outages.note_stage'"
+    arguments = session.execute(text(queued)).scalar_one()
+    assert arguments["outage_id"] == job.id
+    note_stage(session, job.id, arguments["stage"], at(2), at(3))
+    assert job.now.outage.dispatched_at == at(2)
+
+
+def test_a_job_ends_though_an_import_took_its_pipe_away(session: Session) -> None:
+    """Its valves are opened, its customers have their minutes; only the forecast stands still."""
+    three_in_a_row().customer("C9", "P1", 10).plant(session)
+    job = Job(session, "P3").close_valve("V2", 10).must("stage", 20, stage="repaired")
+    session.execute(text("UPDATE pipe SET id = 'P3-new' WHERE id = 'P3'"))
+    job.open_valve("V2", 30)
+
+    assert job.dry == {"C3": (10, 30), "C4": (10, 30)}
+    job.must("close", 40)
