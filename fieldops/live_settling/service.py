@@ -104,10 +104,9 @@ def settle(deed: Deed, *, plan: Judged | None) -> None:
     deed.outage = queries.update_outage(deed.session, deed.outage.key, values)
     deed.situation.add(deed.outage)
     if not is_closing:
-        wish = plan.wish if plan else plans.wish_in_force(deed.situation, deed.outage)
-        fresh = plans.try_judge(deed.situation, deed.outage, wish, deed.now)
-        if fresh is not None:
-            deed.outage = plans.redraw(deed.situation, deed.outage, fresh, deed.now)
+        # A plan that was put in force a moment ago has drawn its forecasts already.
+        if plan is None or deed.stages or change.lost or change.regained:
+            _redraw(deed, plan)
         _find_end(deed, change)
     else:
         del deed.situation.outages[deed.outage.key]
@@ -118,6 +117,13 @@ def settle(deed: Deed, *, plan: Judged | None) -> None:
     _tell_all(deed, change)
     _record_effects(deed)
     _record_facts(deed)
+
+
+def _redraw(deed: Deed, plan: Judged | None) -> None:
+    wish = plan.wish if plan else plans.wish_in_force(deed.situation, deed.outage)
+    fresh = plans.try_judge(deed.situation, deed.outage, wish, deed.now)
+    if fresh is not None:
+        deed.outage = plans.redraw(deed.situation, deed.outage, fresh, deed.now)
 
 
 def _find_stages(deed: Deed) -> None:
