@@ -302,10 +302,8 @@ def _is_wider(given: Mapping[str, float], need: Mapping[str, Any], name: str) ->
     """Tell whether bounds let something pass that a need does not."""
     if need.get("field") != name:
         return False
-    least, most = -math.inf, math.inf
-    return given.get("min", least) < need.get("min", least) or given.get("max", most) > need.get(
-        "max", most
-    )
+    least, most = float(need.get("min", -math.inf)), float(need.get("max", math.inf))
+    return given.get("min", -math.inf) < least or given.get("max", math.inf) > most
 
 
 def add_stage(session: Session, base: int, stage: NewStage, actor: Actor, now: dt.datetime) -> int:

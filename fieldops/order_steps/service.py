@@ -136,7 +136,7 @@ def check_person(step: Step, transition: Transition | None) -> Outcome | None:
     may = transition.may if transition is not None else _may_at_all(step)
     refused = _check_role(step, transition, may, own=own)
     if refused is not None:
-        is_late = "crew" in roles and not own
+        is_late = "crew" in roles and not own and ("crew" in may or roles == {"crew"})
         return (_keep_own_late_fact(step) if is_late else None) or refused
     if "crew" not in may or step.action in SAID_AT_ANY_TIME:
         return None

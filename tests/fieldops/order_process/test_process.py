@@ -146,3 +146,25 @@ def test_a_manager_does_it_by_page(client: FlaskClient, session: Session) -> Non
     lead_to(session, order, cast, "restored")
     session.commit()
     assert "送检" in client.get(f"/orders/{order.id}").text
+
+
+SAFETY = [
+    ("enter_chamber", "on_site", "oxygen_percent"),
+    ("enter_chamber", "on_site", "carbon_monoxide_ppm"),
+    ("enter_chamber", "on_site", "second_person"),
+    ("dig", "working", "owners_asked"),
+    ("dig", "working", "road_permit"),
+    ("dig", "working", "permit_later_reason"),
+]
+
+
+def test_no_version_goes_without_what_safety_rests_on(session: Session) -> None:
+    """Nor does it let worse air pass; it may ask for better."""
+    for action, state, name in SAFETY:
+        with pytest.raises(FieldopsError):
+            remove_need(session, *key_of(session, action, state), name, SYSTEM, NOW)
+    place = (*key_of(session, "enter_chamber", "on_site"), "oxygen_percent")
+    for bounds in ((None, 23.5), (18, 23.5), (19.5, 25)):
+        with pytest.raises(FieldopsError):
+            change_bounds(session, place, bounds, SYSTEM, NOW)
+    assert change_bounds(session, place, (20, 23), SYSTEM, NOW) > place[0]

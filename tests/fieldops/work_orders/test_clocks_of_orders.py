@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fieldops.access import Person, Role
+from fieldops.clocks.service import escalate
 from fieldops.commitments.service import Day, change_day
 from fieldops.errors import ConflictError
 from fieldops.events import queries as events
@@ -169,3 +170,75 @@ def test_the_log_tells_each_step_with_what_a_screen_needs(session: Session) -> N
     assert wanted.items() <= last.body.items()
     assert last.body["pin_reason"] == "近"
     assert find_order(session, order.id).is_pinned
+
+
+def test_a_reopened_order_owes_no_time_in_which_it_was_closed(session: Session) -> None:
+    """Each clock goes on where it had stopped, those that no hold stops too; none escalates."""
+    cast = make_cast(session)
+    order = make_order(session, severity="leak")
+    lead_to(session, order, cast, "working")
+    act(session, order, "finish", cast.crew, NOW + 2 * HOUR)
+    act(session, order, "restore", cast.crew, NOW + 5 * HOUR)
+    act(session, order, "verify", cast.dispatcher, NOW + 40 * HOUR)
+    act(session, order, "close", cast.dispatcher, NOW + 40 * HOUR)
+    later = NOW + 200 * HOUR
+    act(session, order, "reopen", cast.dispatcher, later)
+    assert escalate(session, later) == 0
+    found = clocks(session, order, later + HOUR)
+    assert found["repair"].elapsed_s == 3 * 3600
+    assert found["restore"].elapsed_s == 6 * 3600
+    assert found["repair"].due_at == later + 34 * HOUR
+    assert found["restore"].due_at == later + 19 * HOUR
+    assert found["arrive"].stopped_at is not None
+
+
+def test_an_order_reopened_before_anybody_came_is_still_waited_for(session: Session) -> None:
+    """Void by mistake: the promised arrival is due as much later as that lasted."""
+    cast = make_cast(session)
+    order = make_order(session)
+    assert order.arrive_due_at is not None
+    act(session, order, "cancel", cast.dispatcher, NOW)
+    act(session, order, "reopen", cast.dispatcher, NOW + 3 * HOUR)
+    assert find_order(session, order.id).arrive_due_at == order.arrive_due_at + 3 * HOUR
+
+
+def test_a_case_that_is_worse_than_it_was_said_has_the_stricter_limits(session: Session) -> None:
+    """From the same start; one that turns out to be less bad keeps what was promised."""
+    cast = make_cast(session)
+    order = make_order(session, severity="leak")
+    assert order.arrive_due_at == NOW + 1.5 * HOUR
+    for action, severity, due in (
+        ("triage", "burst", HOUR),
+        ("set", "danger", HOUR / 2),
+        ("set", "leak", HOUR / 2),
+    ):
+        outcome = act(session, order, action, cast.dispatcher, body={"severity": severity})
+        assert outcome.status == "applied"
+        assert find_order(session, order.id).arrive_due_at == NOW + due
+    act(session, order, "assign", cast.dispatcher, body={"crew": cast.crew_id})
+    for action in ("accept", "depart", "arrive"):
+        act(session, order, action, cast.crew)
+    act(session, order, "set", cast.dispatcher, body={"area_class": "city"})
+    assert find_order(session, order.id).arrive_due_at is None
+
+
+def test_workdays_are_of_the_hours_of_the_calendar(session: Session) -> None:
+    """Reported as the office opens on a Monday, two and five days end as it closes."""
+    opens = dt.datetime(2026, 3, 2, 0, 30, tzinfo=dt.UTC)
+    for kind, day in (("check", 3), ("routine", 6), ("reinstate", 10)):
+        order = make_order(session, opens, kind=kind, severity="routine")
+        due = clocks(session, order, opens)["close"].due_at
+        assert due == dt.datetime(2026, 3, day, 9, 30, tzinfo=dt.UTC)
+
+
+def test_a_clock_that_is_known_to_be_slow_gains_nothing(session: Session) -> None:
+    """The arrival is when it was by our clock, and never before the order was given."""
+    cast = make_cast(session)
+    order = make_order(session)
+    lead_to(session, order, cast, "en_route")
+    later, slow = NOW + HOUR, 40 * 60.0
+    claimed = later - HOUR / 2 - HOUR / 6
+    act(session, order, "arrive", cast.crew, later, occurred_at=claimed, skew_s=-slow)
+    assert find_order(session, order.id).arrived_at == claimed + 40 * HOUR / 60
+    act(session, order, "start", cast.crew, later, occurred_at=NOW, skew_s=0.0)
+    assert find_order(session, order.id).started_at == claimed + 40 * HOUR / 60
