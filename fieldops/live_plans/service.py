@@ -464,17 +464,12 @@ def _redraw_valves(situation: Situation, outage: Outage, plan: Judged) -> None:
     rows = []
     for step in plan.judged.answer.steps:
         valve = valves.get((step.device.table, step.device.key))
+        reopened = None if step.reopened.p50 == NEVER else step.reopened.p50
+        times = {"expected_closed_at": step.closed.p50, "expected_reopened_at": reopened}
         if valve is not None:
-            reopened = step.reopened.p50
-            rows.append(
-                {
-                    "key": valve.key,
-                    "expected_closed_at": step.closed.p50,
-                    "expected_reopened_at": None if reopened == NEVER else reopened,
-                }
-            )
+            rows.append({"key": valve.key, **times})
+            valves[valve.place] = replace(valve, **times)  # type: ignore[arg-type]
     queries.update_valves(situation.session, rows)
-    situation.read_valves(outage.key)
 
 
 def _write_expected(situation: Situation, outage: Outage, plan: Judged) -> None:

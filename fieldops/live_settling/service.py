@@ -38,7 +38,7 @@ class Deed:
     at: dt.datetime
     body: Any
     op_id: str | None
-    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    events: list[tuple[str, dict[str, Any], int]] = field(default_factory=list)
     facts: list[tuple[str, FactsWish]] = field(default_factory=list)
     stages: dict[str, dt.datetime] = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
@@ -48,9 +48,9 @@ class Deed:
         """Whoever did it, also where somebody else records it from a call."""
         return self.actor.by_phone_for or self.actor.name
 
-    def tell(self, verb: str, body: Mapping[str, Any]) -> None:
-        """Keep what happened, to be told when all is written."""
-        self.events.append((verb, dict(body)))
+    def tell(self, verb: str, body: Mapping[str, Any], outage_key: int | None = None) -> None:
+        """Keep what happened, by default to this outage, to be told when all is written."""
+        self.events.append((verb, dict(body), outage_key or self.outage.key))
 
     def valve(
         self, name: str, roles: Sequence[str] | None = None, table: str | None = None
@@ -100,7 +100,9 @@ def settle(deed: Deed, *, plan: Judged | None) -> None:
         **deed.stages,
     }
     if is_closing:
-        values |= {"status": "closed", "closed_by": deed.who}
+        numbers = ("connections", "customers_out", "properties_out", "people_out", "critical_out")
+        values |= {"status": "closed", "closed_by": deed.who, "forecast": {}}
+        values |= dict.fromkeys(numbers, 0) | {"promised_by": None, "next_news_at": None}
     deed.outage = queries.update_outage(deed.session, deed.outage.key, values)
     deed.situation.add(deed.outage)
     if not is_closing:
@@ -111,8 +113,7 @@ def settle(deed: Deed, *, plan: Judged | None) -> None:
     else:
         del deed.situation.outages[deed.outage.key]
         deed.situation.valves.pop(deed.outage.key)
-    _settle_others(deed)
-    if not is_closing:
+    if _settle_others(deed, change) and not is_closing:
         deed.outage = plans.recount(deed.situation, deed.outage)
     _tell_all(deed, change)
     _record_effects(deed)
@@ -185,28 +186,33 @@ def _find_end(deed: Deed, change: SupplyChange) -> None:
     deed.situation.add(deed.outage)
 
 
-def _settle_others(deed: Deed) -> None:
-    """Look at what the jobs under way do together, and which valves keep whose trench dry."""
-    situation = deed.situation
+def _settle_others(deed: Deed, change: SupplyChange) -> bool:
+    """
+    Look at what the jobs under way do together, and which valves keep whose trench dry.
+
+    Tells whether this job's own number of customers has changed by it.
+    """
+    situation, own = deed.situation, deed.outage.key
     before = queries.fetch_joint_keys(deed.session, list(situation.outages))
     joint = plans.write_joint(situation, before, deed.now)
+    is_own_changed = False
     for key in sorted(situation.outages):
-        after = set(joint.get(key, ()))
-        added = after - before.get(key, set())
-        if after == before.get(key, set()):
-            continue
-        if key != deed.outage.key:
+        was, after = before.get(key, set()), set(joint.get(key, ()))
+        if key == own:
+            is_own_changed = after != was
+        elif after != was or key in change.touched:
             plans.recount(situation, situation.outages[key], is_changed=True)
-        deed.tell(
-            "joint_effect",
-            {
-                "id": situation.outages[key].id,
+        else:
+            continue
+        if key != own or is_own_changed:
+            told = {
                 "customers": len(after),
-                "customers_added": len(added),
+                "customers_added": len(after - was),
                 "with": [one.id for other, one in situation.outages.items() if other < key],
-            },
-        )
+            }
+            deed.tell("joint_effect", told, key)
     situation.write_guards()
+    return is_own_changed
 
 
 def _tell_all(deed: Deed, change: SupplyChange) -> None:
@@ -215,10 +221,8 @@ def _tell_all(deed: Deed, change: SupplyChange) -> None:
         deed.tell("part_restored", _told_of_regained(change.regained))
     if outage.status == "closed":
         deed.tell("closed", {})
-    for verb, body in deed.events:
-        key = outage.key
-        if body.get("id", outage.id) != outage.id:
-            key = int(str(body["id"]).removeprefix("O-"))
+    for verb, body, key in deed.events:
+        about = outage if key == outage.key else deed.situation.outages[key]
         append_event(
             deed.session,
             f"outage.{verb}",
@@ -227,7 +231,7 @@ def _tell_all(deed: Deed, change: SupplyChange) -> None:
             now=deed.now,
             occurred_at=deed.at,
             op_id=deed.op_id,
-            body={**face(outage), **body},
+            body={**face(about), **body},
         )
 
 

@@ -61,6 +61,8 @@ class SupplyChange:
     lost: int
     regained: list[Regained]
     """Those who have water again, not those whom another job still keeps dry."""
+    touched: frozenset[int] = frozenset()
+    """The outages, by key, whose numbers have changed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -219,9 +221,11 @@ class Situation:
             rows = queries.NewRows.of(customers, cause)
             queries.insert_intervals(session, key, rows, lost_at=at)
         queries.mark_restored(session, ledger.given, at)
+        regained = queries.mark_restored(session, ledger.ended, at)
         return SupplyChange(
             lost=len(ledger.lost) + sum(len(each) for each in ledger.new.values()),
-            regained=queries.mark_restored(session, ledger.ended, at),
+            regained=regained,
+            touched=frozenset(ledger.touched | {one.outage_key for one in regained}),
         )
 
     def closed_sets(self) -> dict[int, Rows]:
@@ -310,6 +314,7 @@ class _Ledger:
         self.given: list[int] = []
         self.ended: list[int] = []
         self.new: dict[tuple[int, str], list[int]] = {}
+        self.touched = {acting}
         self._latest = max([acting, *self.dry, *self.expected])
         for customer in sorted(own - self.dry[acting].keys()):
             self._begin(acting, customer, "unforeseen")
@@ -327,6 +332,7 @@ class _Ledger:
     def _begin(self, outage_key: int, customer: int, cause: str) -> None:
         row = self.expected.get(outage_key, {}).pop(customer, None)
         self.dry.setdefault(outage_key, {})[customer] = row
+        self.touched.add(outage_key)
         if row is None:
             self.new.setdefault((outage_key, cause), []).append(customer)
         else:

@@ -55,8 +55,10 @@ def test_two_jobs_leave_dry_whom_neither_does_alone(session: Session) -> None:
 
     south.must("stage", 50, stage="repaired").open_valve("VS", 60)
     assert north.dry["CE"] == (20, None)
+    assert (north.now.outage.connections, north.now.outage.customers_out) == (2, 2)
     south.open_valve("VS2", 61)
     assert north.dry == {"CN": (20, None), "CE": (20, 61)}
+    assert (north.now.outage.connections, north.now.outage.customers_out) == (1, 1)
     assert south.dry == {"CS": (11, 60)}
 
 
@@ -226,6 +228,7 @@ def test_what_comes_after_the_end_is_kept_as_a_fact(session: Session) -> None:
     """It happened all the same."""
     three_in_a_row().plant(session)
     job = Job(session, "P3").must("close", 5)
+    assert (job.now.outage.connections, job.rows) == (0, {})
     late = job.do("confirm_valve", 10, valve="V2", result="closed_tight")
 
     assert (late.status, late.is_kept_as_fact) == ("illegal", True)

@@ -5,8 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import text
+
 from fieldops.accounts.service import make_token
+from fieldops.events.service import SYSTEM
+from fieldops.incidents import service as incidents
+from fieldops.incidents.service import IncidentDraft
 from tests.fieldops.live_outages.towns import three_in_a_row
+from tests.fieldops.outages.towns import PLACES
 from tests.fieldops.work_orders.orders import make_crew
 from tests.people import bearer, sign_in
 
@@ -189,3 +195,32 @@ def test_minutes_are_asked_for_by_period(client: FlaskClient, session: Session) 
         desk.client.get("/api/v1/outages/minutes?from=yesterday", headers=desk.headers).status_code
         == 400
     )
+
+
+def test_the_page_counts_on_while_customers_are_dry_and_leads_to_its_incident(
+    client: FlaskClient, session: Session
+) -> None:
+    """In minutes so far; and the incident's page leads back."""
+    three_in_a_row().plant(session)
+    desk = Desk(client, session, "dispatcher")
+    lon, lat = PLACES["B"]
+    draft = IncidentDraft(kind="burst", lon=lon, lat=lat)
+    now = dt.datetime.now(dt.UTC)
+    incident = incidents.open_incident(session, draft, SYSTEM, now)
+    session.commit()
+    made = desk.post("", pipe="P3", incident=incident.id)
+    assert made.json is not None
+    outage = made.json["id"]
+    valves = desk.get(f"/{outage}")["valves"]
+    for valve in valves:
+        assert desk.confirm(f"/{outage}", valve["valve"], "closed_tight") == 200
+    moved = "UPDATE outage_interval SET lost_at = :at WHERE lost_at IS NOT NULL"
+    done = session.execute(text(moved), {"at": now - dt.timedelta(minutes=42.5)})
+    assert done.rowcount > 0  # type: ignore[attr-defined]
+    session.commit()
+    sign_in(client, session, "dispatcher")
+    page = client.get(f"/outages/{outage}").text
+    assert "至今 42" in page
+    assert f'href="/incidents/{incident.id}"' in page
+    about = client.get(f"/incidents/{incident.id}").text
+    assert about.count(f'href="/outages/{outage}"') > 1
