@@ -1,4 +1,4 @@
-"""HTTP answers about incidents."""
+"""HTTP answers to changes of incidents; who may see which is known above, with the orders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, request
 
 from fieldops import access, db
-from fieldops.access import STAFF
 from fieldops.crews.forms import read_body
 from fieldops.errors import ConflictError, ForbiddenError
 from fieldops.events.service import Actor, Operation
@@ -30,15 +29,6 @@ def _actor() -> Actor:
     return Actor.of(person)
 
 
-@incidents_api.get("")
-@access.allow(*STAFF)
-def list_incidents() -> ResponseReturnValue:
-    """List what is under way, the heaviest first."""
-    with db.transaction() as session:
-        found = service.list_open(session)
-    return {"incidents": [incident_as_json(one) for one in found]}
-
-
 @incidents_api.post("")
 @access.allow("dispatcher", "service_agent", "manager")
 def open_incident() -> ResponseReturnValue:
@@ -50,14 +40,6 @@ def open_incident() -> ResponseReturnValue:
             draft = replace(draft, pipe_key=service.find_pipe_key(session, pipe))
         incident = service.open_incident(session, draft, _actor(), now)
     return incident_as_json(incident), 201
-
-
-@incidents_api.get("/<incident_id>")
-@access.allow(*STAFF)
-def show_incident(incident_id: str) -> ResponseReturnValue:
-    """Tell all about an incident."""
-    with db.transaction() as session:
-        return incident_as_json(service.find_incident(session, incident_id))
 
 
 @incidents_api.post("/<incident_id>/<action>")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, ValidationError
 
 from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
 from fieldops.events.service import SYSTEM, Outcome, append_event, merge_fields
@@ -54,7 +55,6 @@ KINDS = (
 PARTS_A_PIPE = 64
 """The map's tiles number the parts of a pipe so: its key times this, plus the part's number."""
 CHANGERS = frozenset({"dispatcher", "service_agent", "manager", "system"})
-CHANGEABLE = frozenset({"kind", "address", "danger", "is_spreading"})
 
 
 def family_of(kind: str) -> str:
@@ -117,6 +117,37 @@ class IncidentEffect:
     is_spreading: bool | None = None
     zone_parts: Sequence[int] | None = None
     """Where more than the first segment is shut: its parts, as the map's tiles number them."""
+
+
+# PostgreSQL keeps no NUL, neither in a row nor in the log.
+Words = Annotated[str, AfterValidator(lambda words: words.replace("\0", ""))]
+
+
+class ChangeBody(BaseModel):
+    """What of an incident may be changed; only what was sent is."""
+
+    kind: Words = Field(default="", max_length=50)
+    address: Words | None = Field(default=None, max_length=500)
+    danger: StrictBool = False
+    is_spreading: StrictBool = False
+
+
+def read_change(kind: type[BaseModel], body: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Read what somebody wants changed; what may not be changed is passed over.
+
+    Raises
+    ------
+    FieldopsError
+        If a value is not of the kind that belongs there; it names the fields.
+    """
+    try:
+        return kind.model_validate(dict(body)).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        wrong = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
+        raise FieldopsError(
+            "These fields are missing or wrong: %(fields)s.", fields=", ".join(wrong)
+        ) from error
 
 
 def locate(
@@ -394,7 +425,14 @@ def score_parts(incident: Incident, weights: Sequence[Weight]) -> list[dict[str,
     return parts
 
 
-def close_incident(session: Session, incident_id: str, actor: Actor, now: dt.datetime) -> Incident:
+def close_incident(
+    session: Session,
+    incident_id: str,
+    actor: Actor,
+    now: dt.datetime,
+    *,
+    operation: Operation | None = None,
+) -> Incident:
     """
     End an incident; whoever has something left to do about it refuses.
 
@@ -406,15 +444,22 @@ def close_incident(session: Session, incident_id: str, actor: Actor, now: dt.dat
     incident = _lock(session, incident_id)
     if not incident.is_open:
         raise ConflictError("%(incident)s is closed already.", incident=incident.id)
-    _tell(session, "incident.closing", incident, actor, now)
+    _tell(session, "incident.closing", incident, actor, now, operation=operation)
     after = _change(
         session, incident, {"status": "closed", "closed_at": now, "closed_by": actor.name}
     )
-    _tell(session, "incident.closed", after, actor, now)
+    _tell(session, "incident.closed", after, actor, now, operation=operation)
     return after
 
 
-def reopen_incident(session: Session, incident_id: str, actor: Actor, now: dt.datetime) -> Incident:
+def reopen_incident(
+    session: Session,
+    incident_id: str,
+    actor: Actor,
+    now: dt.datetime,
+    *,
+    operation: Operation | None = None,
+) -> Incident:
     """
     Open an incident again that was not over.
 
@@ -435,7 +480,7 @@ def reopen_incident(session: Session, incident_id: str, actor: Actor, now: dt.da
             incident=holder.id,
         )
     after = _change(session, incident, {"status": "open", "closed_at": None, "closed_by": None})
-    _tell(session, "incident.reopened", after, actor, now)
+    _tell(session, "incident.reopened", after, actor, now, operation=operation)
     return after
 
 
@@ -477,11 +522,11 @@ def _apply(
 ) -> Outcome:
     conflicts: Mapping[str, Any] = {}
     if operation.action == "close":
-        after = close_incident(session, incident.id, actor, now)
+        after = close_incident(session, incident.id, actor, now, operation=operation)
     elif operation.action == "reopen":
-        after = reopen_incident(session, incident.id, actor, now)
+        after = reopen_incident(session, incident.id, actor, now, operation=operation)
     elif operation.action == "tell_fire_service":
-        after = _tell_fire_service(session, incident, actor, now)
+        after = _tell_fire_service(session, incident, operation, actor, now)
     elif operation.action == "change":
         after, conflicts = _merge(session, incident, operation, actor, now)
     else:
@@ -495,7 +540,7 @@ def _apply(
 def _merge(
     session: Session, incident: Incident, operation: Operation, actor: Actor, now: dt.datetime
 ) -> tuple[Incident, Mapping[str, Any]]:
-    wanted = {name: value for name, value in operation.body.items() if name in CHANGEABLE}
+    wanted = read_change(ChangeBody, operation.body)
     if wanted.get("kind", incident.kind) not in KINDS:
         raise FieldopsError("There is no kind of incident %(kind)s.", kind=wanted["kind"])
     current = {name: getattr(incident, name) for name in wanted}
@@ -504,16 +549,16 @@ def _merge(
     if not changed:
         return incident, merged.conflicts
     after = _weigh(session, incident, changed)
-    _tell(session, "incident.changed", after, actor, now, op_id=operation.op_id, more=changed)
+    _tell(session, "incident.changed", after, actor, now, operation=operation, more=changed)
     return after, merged.conflicts
 
 
 def _tell_fire_service(
-    session: Session, incident: Incident, actor: Actor, now: dt.datetime
+    session: Session, incident: Incident, operation: Operation, actor: Actor, now: dt.datetime
 ) -> Incident:
     values = {"fire_service_told_at": now, "fire_service_told_by": actor.name}
     after = _change(session, incident, values)
-    _tell(session, "incident.fire_service_told", after, actor, now)
+    _tell(session, "incident.fire_service_told", after, actor, now, operation=operation)
     return after
 
 
@@ -524,7 +569,7 @@ def _tell(
     actor: Actor,
     now: dt.datetime,
     *,
-    op_id: str | None = None,
+    operation: Operation | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> None:
     body = {
@@ -543,7 +588,14 @@ def _tell(
         **(more or {}),
     }
     append_event(
-        session, kind, ("incident", incident.key), by=actor, now=now, body=body, op_id=op_id
+        session,
+        kind,
+        ("incident", incident.key),
+        by=actor,
+        now=now,
+        body=body,
+        occurred_at=operation.occurred_at if operation else None,
+        op_id=operation.op_id if operation else None,
     )
 
 

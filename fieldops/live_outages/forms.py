@@ -452,6 +452,13 @@ def minutes_of(one: CustomerInterval) -> float | None:
     return (one.restored_at - one.lost_at) / dt.timedelta(minutes=1)
 
 
+def minutes_so_far(one: CustomerInterval, now: dt.datetime) -> float | None:
+    """Give the minutes that a customer has been dry by now; None where it is not, or not yet."""
+    if one.lost_at is None or one.restored_at is not None or one.lost_at > now:
+        return None
+    return (now - one.lost_at) / dt.timedelta(minutes=1)
+
+
 def local(moment: dt.datetime | None) -> str:
     """Write a moment on the local clock."""
     return "" if moment is None else clock(moment, None)

@@ -165,6 +165,7 @@ INSERT INTO report_policy (name, value, note) VALUES
     ('quiet_from_h', 21, 'no calls from this hour on, local time'),
     ('quiet_until_h', 8, 'no calls before this hour, local time'),
     ('call_back_tries', 3, 'so many tries without an answer count as called back'),
+    ('call_back_apart_min', 30, 'tries without an answer that lie nearer together count as one'),
     ('public_posts_most', 5, 'reports from one address on the public page'),
     ('public_posts_min', 10, 'within so many minutes');
 

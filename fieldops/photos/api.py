@@ -1,4 +1,4 @@
-"""HTTP answers about photos."""
+"""HTTP answers about photos; who may see which is known above, with the orders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from fieldops import access, db
 from fieldops.access import STAFF
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 photos_api = Blueprint("photos_api", __name__, url_prefix="/api/v1/photos")
 
 
-def _checked(sha256: str) -> str:
+def check_sha256(sha256: str) -> str:
+    """
+    Give the name of a photo as it may stand in an address.
+
+    Raises
+    ------
+    FieldopsError
+        If it is no hash.
+    """
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise FieldopsError("A photo is named by its SHA-256, in 64 small hexadecimal digits.")
     return sha256
@@ -30,20 +38,24 @@ def _checked(sha256: str) -> str:
 @access.allow(*STAFF)
 def keep_photo(sha256: str) -> ResponseReturnValue:
     """Keep a photo, whole or, with Content-Range, the next piece of it."""
-    _checked(sha256)
+    check_sha256(sha256)
     person = access.current_person()
     assert person is not None  # noqa: S101 - the route lets nobody else through
     data, now = request.get_data(), dt.datetime.now(dt.UTC)
     span = _content_range(len(data))
-    with db.transaction() as session:
-        if span is None:
-            service.keep_photo(session, data, person_id=person.id, now=now, sha256=sha256)
-            received = None
-        else:
-            received = service.keep_piece(session, sha256, span, data, person_id=person.id, now=now)
-    if received is None:
-        return {"sha256": sha256, "is_complete": True}, 201
-    return {"sha256": sha256, "is_complete": False, "received_bytes": received}, 202
+    if span is None:
+        drawing = service.draw_photo(data, sha256=sha256)
+        with db.transaction() as session:
+            service.keep_photo(session, drawing, person_id=person.id, now=now)
+    else:
+        with db.transaction() as session:
+            piece = service.keep_piece(session, sha256, span, data, now=now)
+        if isinstance(piece, int):
+            return {"sha256": sha256, "is_complete": False, "received_bytes": piece}, 202
+        drawing = service.draw_photo(piece, sha256=sha256)
+        with db.transaction() as session:
+            service.finish_pieces(session, drawing, person_id=person.id, now=now)
+    return {"sha256": sha256, "is_complete": True}, 201
 
 
 def _content_range(length: int) -> tuple[int, int] | None:
@@ -62,21 +74,8 @@ def _content_range(length: int) -> tuple[int, int] | None:
 def show_received(sha256: str) -> ResponseReturnValue:
     """Tell where the sending of a photo has to go on."""
     with db.transaction() as session:
-        received = service.count_received(session, _checked(sha256))
+        received = service.count_received(session, check_sha256(sha256))
     return {"sha256": sha256, "is_complete": received is None, "received_bytes": received}
-
-
-@photos_api.get("/<sha256>")
-@access.allow(*STAFF)
-def show_photo(sha256: str) -> ResponseReturnValue:
-    """Give the picture without what the camera wrote beside it."""
-    with db.transaction() as session:
-        data = service.read_published(session, _checked(sha256))
-    headers = {
-        "Cache-Control": "private, max-age=31536000, immutable",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }
-    return Response(data, mimetype="image/jpeg", headers=headers)
 
 
 @photos_api.get("/<sha256>/facts")
@@ -84,7 +83,7 @@ def show_photo(sha256: str) -> ResponseReturnValue:
 def show_facts(sha256: str) -> ResponseReturnValue:
     """Tell when and where the camera says that it was."""
     with db.transaction() as session:
-        photo = service.find_photo(session, _checked(sha256))
+        photo = service.find_photo(session, check_sha256(sha256))
     return {
         name: value.isoformat() if isinstance(value, dt.datetime) else value
         for name, value in asdict(photo).items()

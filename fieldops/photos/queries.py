@@ -92,12 +92,16 @@ def lock_upload(session: Session, sha256: str) -> None:
 
 
 def join_pieces(session: Session, sha256: str) -> bytes:
-    """Read all pieces of a photo in order, and forget them."""
+    """Read all pieces of a photo in order."""
     pieces = session.scalars(
         select(PhotoPiece.data).where(PhotoPiece.sha256 == sha256).order_by(PhotoPiece.first_byte)
     ).all()
-    session.execute(delete(PhotoPiece).where(PhotoPiece.sha256 == sha256))
     return b"".join(pieces)
+
+
+def delete_pieces(session: Session, sha256: str) -> None:
+    """Forget the pieces of a photo."""
+    session.execute(delete(PhotoPiece).where(PhotoPiece.sha256 == sha256))
 
 
 def delete_old_pieces(session: Session, before: dt.datetime) -> None:

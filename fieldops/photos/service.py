@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from fieldops.errors import ConflictError, FieldopsError, NotFoundError
 from fieldops.photos import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -38,16 +39,18 @@ EXIF_FACTS, EXIF_PLACE = 0x8769, 0x8825
 TAKEN_AT, TAKEN_IN_ZONE = 36867, 36881
 
 
-def keep_photo(
-    session: Session,
-    data: bytes,
-    *,
-    person_id: int | None,
-    now: dt.datetime,
-    sha256: str | None = None,
-) -> Photo:
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A photo as it was sent, and what is known and shown of it."""
+
+    sha256: str
+    original: bytes
+    values: Mapping[str, Any]
+
+
+def draw_photo(data: bytes, *, sha256: str | None = None) -> Drawing:
     """
-    Keep a photo, and draw the one to be shown; once, however often it is sent.
+    Draw the picture to be shown; before any transaction, for it takes long and waits for others.
 
     Raises
     ------
@@ -59,16 +62,22 @@ def keep_photo(
     found = hashlib.sha256(data).hexdigest()
     if sha256 is not None and found != sha256:
         raise FieldopsError("The photo is not the one that its SHA-256 promises: send it again.")
-    there = queries.fetch_photo(session, found)
+    with DRAWING:
+        return Drawing(found, data, _draw(data))
+
+
+def keep_photo(
+    session: Session, drawing: Drawing, *, person_id: int | None, now: dt.datetime
+) -> Photo:
+    """Keep a photo that was drawn; once, however often it is sent."""
+    there = queries.fetch_photo(session, drawing.sha256)
     if there is not None:
         return there
-    with DRAWING:
-        values = _draw(data)
+    sent = {"sha256": drawing.sha256, "original": drawing.original}
     queries.insert_photo(
-        session,
-        values | {"sha256": found, "original": data, "received_at": now, "person_id": person_id},
+        session, {**drawing.values, **sent, "received_at": now, "person_id": person_id}
     )
-    return find_photo(session, found)
+    return find_photo(session, drawing.sha256)
 
 
 def _draw(data: bytes) -> dict[str, Any]:
@@ -137,25 +146,19 @@ def _degrees(parts: Sequence[Any], *, is_negative: bool) -> float:
 
 
 def keep_piece(
-    session: Session,
-    sha256: str,
-    span: tuple[int, int],
-    data: bytes,
-    *,
-    person_id: int | None,
-    now: dt.datetime,
-) -> int | None:
+    session: Session, sha256: str, span: tuple[int, int], data: bytes, *, now: dt.datetime
+) -> int | bytes:
     """
     Keep a piece of a photo: its first byte and the length of the whole.
 
-    Gives how many bytes are here, or None when the last one completed the photo.
+    Gives how many bytes are here, or with the last piece the whole, to be drawn and finished.
 
     Raises
     ------
     ConflictError
         If it does not go on where the last piece ended.
     FieldopsError
-        If the whole is too large, or not what its hash promises.
+        If the whole is too large.
     """
     first, total = span
     if total > LARGEST_BYTES or not 0 <= first < total or first + len(data) > total:
@@ -165,12 +168,19 @@ def keep_piece(
     received = queries.count_received(session, sha256)
     if first != received:
         raise ConflictError("Go on at byte %(received)s.", received=received)
-    queries.insert_piece(session, sha256, first, total, data, now)
     if first + len(data) < total:
+        queries.insert_piece(session, sha256, first, total, data, now)
         return first + len(data)
-    whole = queries.join_pieces(session, sha256)
-    keep_photo(session, whole, person_id=person_id, now=now, sha256=sha256)
-    return None
+    # The last piece is not kept: should we fail before the photo is, it is asked for again.
+    return queries.join_pieces(session, sha256) + data
+
+
+def finish_pieces(
+    session: Session, drawing: Drawing, *, person_id: int | None, now: dt.datetime
+) -> Photo:
+    """Keep a photo that came in pieces, and forget these."""
+    queries.delete_pieces(session, drawing.sha256)
+    return keep_photo(session, drawing, person_id=person_id, now=now)
 
 
 def count_received(session: Session, sha256: str) -> int | None:

@@ -21,7 +21,7 @@ from fieldops.errors import FieldopsError
 from fieldops.events.service import Actor, Operation, Outcome
 from fieldops.incidents.service import close_incident, find_incident
 from fieldops.live_outages import service as live_outages
-from fieldops.photos.service import keep_photo
+from fieldops.photos.service import draw_photo, keep_photo
 from fieldops.played_crews import queries
 from fieldops.scenarios.service import WORK_MIN, Happening, class_of, draw_valve
 from fieldops.stock.service import issue, who_carries
@@ -345,7 +345,8 @@ def _photo(session: Session, play: Play, now: dt.datetime) -> str:
         ImageDraw.Draw(image).text((20, 50), f"#{play.seed}", fill=(40, 40, 40))
         written = BytesIO()
         image.save(written, "JPEG")
-        play.photo = keep_photo(session, written.getvalue(), person_id=None, now=now).sha256
+        drawing = draw_photo(written.getvalue())
+        play.photo = keep_photo(session, drawing, person_id=None, now=now).sha256
     return play.photo
 
 

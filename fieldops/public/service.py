@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from fieldops.live_outages.service import Promise
+    from fieldops.photos.service import Drawing
     from fieldops.report_records.queries import Report
     from fieldops.reports.service import ReportDraft
 
@@ -54,7 +55,7 @@ def admit(session: Session, sender: str, now: dt.datetime) -> None:
 
 
 def receive_report(
-    session: Session, draft: ReportDraft, photos: Sequence[bytes], now: dt.datetime
+    session: Session, draft: ReportDraft, photos: Sequence[Drawing], now: dt.datetime
 ) -> Report:
     """
     Take in what somebody tells on the public page; its token finds the reporter's own page.
@@ -62,9 +63,9 @@ def receive_report(
     Raises
     ------
     FieldopsError
-        If a field or a photo is not right.
+        If a field is not right.
     """
-    kept = [keep_photo(session, data, person_id=None, now=now).sha256 for data in photos]
+    kept = [keep_photo(session, one, person_id=None, now=now).sha256 for one in photos]
     draft = service.with_photos(replace(draft, token=secrets.token_urlsafe(24)), kept)
     return service.register_report(session, draft, ANYBODY, now).report
 

@@ -15,6 +15,7 @@ from fieldops import access, db
 from fieldops.errors import FieldopsError, TooManyError
 from fieldops.incidents.forms import name_kind
 from fieldops.language import html_lang
+from fieldops.photos.service import draw_photo
 from fieldops.public import service
 from fieldops.public.forms import CHOICES, CREW_WORDS, STATE_WORDS, read_public_report
 from fieldops.reports.forms import describe_promise, page_words
@@ -62,8 +63,8 @@ def receive() -> ResponseReturnValue:
         files = [file for file in request.files.getlist("photo") if file.filename]
         if len(files) > service.MOST_PHOTOS:
             raise FieldopsError("Send at most %(most)s photos.", most=service.MOST_PHOTOS)  # noqa: TRY301 - told on the form
+        photos = [draw_photo(file.read()) for file in files]
         with db.transaction() as session:
-            photos = [file.read() for file in files]
             report = service.receive_report(session, draft, photos, _now())
     except TooManyError as error:
         page = _form_page(fields, _(error.msgid, **error.params))

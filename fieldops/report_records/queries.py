@@ -281,15 +281,6 @@ def fetch_call_backs(session: Session, report_keys: Sequence[int]) -> dict[int, 
     return found
 
 
-def count_call_backs(session: Session, report_key: int, result: str) -> int:
-    """Count the tries that ended so."""
-    return session.execute(
-        select(func.count()).where(
-            CallBackRow.report_key == report_key, CallBackRow.result == result
-        )
-    ).scalar_one()
-
-
 def lock_client(session: Session, client_id: str) -> None:
     """Take what comes with one number one after the other."""
     session.execute(

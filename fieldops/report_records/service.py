@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - pydantic reads the annotations
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 
 from fieldops.errors import ConflictError, FieldopsError, NotFoundError
 from fieldops.events.service import append_event, merge_fields
 from fieldops.incidents import service as incidents
 from fieldops.incidents.queries import read_policy
-from fieldops.incidents.service import KINDS
+from fieldops.incidents.service import KINDS, Words, read_change
 from fieldops.report_records import queries
 
 if TYPE_CHECKING:
@@ -19,14 +21,25 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from fieldops.events.service import Actor
+    from fieldops.events.service import Actor, Operation
     from fieldops.report_records.queries import CallBack, Report
 
 CHANNELS = ("phone", "public", "crew", "api")
 CONTACTS = ("fault", "enquiry", "complaint", "suggestion", "praise")
 RESULTS = ("reached", "not_back", "complaint", "no_answer", "message")
 LOCAL = ZoneInfo("Asia/Shanghai")
-CHANGEABLE = ("kind", "contact", "words", "address", "name", "phone", "danger")
+
+
+class ChangeBody(BaseModel):
+    """What of a report may be changed; only what was sent is."""
+
+    kind: Words = Field(default="", max_length=50)
+    contact: Words = Field(default="", max_length=50)
+    words: Words = Field(default="", max_length=4000)
+    address: Words | None = Field(default=None, max_length=500)
+    name: Words | None = Field(default=None, max_length=100)
+    phone: Words | None = Field(default=None, max_length=40)
+    danger: StrictBool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +121,8 @@ def link_report(
     actor: Actor,
     now: dt.datetime,
     kind: str = "chosen",
+    *,
+    operation: Operation | None = None,
 ) -> Report:
     """
     Link a report to an incident; it stays its own record.
@@ -138,11 +153,18 @@ def link_report(
     if report.status == "open":
         values["status"] = "linked" if incident.is_open else "callback_due"
     after = change_row(session, report, values, actor)
-    tell_report(session, "report.linked", after, actor, now)
+    tell_report(session, "report.linked", after, actor, now, operation=operation)
     return after
 
 
-def part_report(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> Report:
+def part_report(
+    session: Session,
+    report_id: str,
+    actor: Actor,
+    now: dt.datetime,
+    *,
+    operation: Operation | None = None,
+) -> Report:
     """
     Undo a link; it is not made again by itself.
 
@@ -165,7 +187,8 @@ def part_report(session: Session, report_id: str, actor: Actor, now: dt.datetime
     if report.status != "answered":
         values["status"] = "open"
     after = change_row(session, report, values, actor)
-    tell_report(session, "report.parted", after, actor, now, more={"parted_from": report.incident})
+    more = {"parted_from": report.incident}
+    tell_report(session, "report.parted", after, actor, now, more=more, operation=operation)
     return after
 
 
@@ -190,7 +213,14 @@ def change_row(session: Session, report: Report, values: Mapping[str, Any], acto
     )
 
 
-def take_report(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> Report:
+def take_report(
+    session: Session,
+    report_id: str,
+    actor: Actor,
+    now: dt.datetime,
+    *,
+    operation: Operation | None = None,
+) -> Report:
     """
     Become the first contact of a report that came without one; that is set once.
 
@@ -207,11 +237,18 @@ def take_report(session: Session, report_id: str, actor: Actor, now: dt.datetime
             report=report.id,
         )
     after = change_row(session, report, {}, actor)
-    tell_report(session, "report.taken", after, actor, now)
+    tell_report(session, "report.taken", after, actor, now, operation=operation)
     return after
 
 
-def answer_report(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> Report:
+def answer_report(
+    session: Session,
+    report_id: str,
+    actor: Actor,
+    now: dt.datetime,
+    *,
+    operation: Operation | None = None,
+) -> Report:
     """
     End an enquiry that is answered.
 
@@ -226,7 +263,7 @@ def answer_report(session: Session, report_id: str, actor: Actor, now: dt.dateti
     if report.status in {"answered", "closed"}:
         raise ConflictError("%(report)s is over.", report=report.id)
     after = change_row(session, report, {"status": "answered", "ended_at": now}, actor)
-    tell_report(session, "report.answered", after, actor, now)
+    tell_report(session, "report.answered", after, actor, now, operation=operation)
     return after
 
 
@@ -236,12 +273,18 @@ class CallBackDraft:
 
     result: str
     note: str = ""
-    at: dt.datetime | None = None
+    at: AwareDatetime | None = None
     is_incoming: bool = False
 
 
 def record_call_back(
-    session: Session, report_id: str, draft: CallBackDraft, actor: Actor, now: dt.datetime
+    session: Session,
+    report_id: str,
+    draft: CallBackDraft,
+    actor: Actor,
+    now: dt.datetime,
+    *,
+    operation: Operation | None = None,
 ) -> Report:
     """
     Record a try to call back, and end the report where that is enough.
@@ -269,7 +312,7 @@ def record_call_back(
     )
     after = change_row(session, report, _after_call(session, report, draft.result, now), actor)
     more = {"result": draft.result}
-    tell_report(session, "report.called_back", after, actor, now, more=more)
+    tell_report(session, "report.called_back", after, actor, now, more=more, operation=operation)
     return after
 
 
@@ -287,6 +330,11 @@ def _check_call_back(
         is_told_otherwise = any(one.result == "not_back" for one in tried)
         if report.contact == "complaint" or is_told_otherwise:
             raise ConflictError("A complaint, or water that is not back, needs a person to call.")
+        is_known = report.incident_key is not None or report.outage_key is not None
+        if not is_known and report.status != "callback_due":
+            raise ConflictError(
+                "A message ends only what was told of a known incident or outage: link it first."
+            )
     elif not draft.is_incoming and is_quiet(read_policy(session), at):
         raise ConflictError("Nobody is called in the hours of quiet.")
 
@@ -312,11 +360,24 @@ def _after_call(session: Session, report: Report, result: str, now: dt.datetime)
     if report.status == "linked":
         # Its incident is under way: it was told how things are, and will be called again.
         return {}
-    if result == "no_answer":
-        tries = queries.count_call_backs(session, report.key, "no_answer")
-        if tries < read_policy(session)["call_back_tries"]:
-            return {}
+    if result == "no_answer" and not _is_tried_enough(session, report):
+        return {}
     return {"status": "closed", "ended_at": now}
+
+
+def _is_tried_enough(session: Session, report: Report) -> bool:
+    """Tell whether so many tries failed, far enough apart, that a report may end by them."""
+    if report.status == "open" and report.contact in {"fault", "complaint"}:
+        # Nobody has worked on it since: silence does not mend it.
+        return False
+    policy = read_policy(session)
+    apart = dt.timedelta(minutes=policy["call_back_apart_min"])
+    tried = queries.fetch_call_backs(session, [report.key]).get(report.key, [])
+    counted: list[dt.datetime] = []
+    for at in sorted(one.at for one in tried if one.result == "no_answer"):
+        if not counted or at - counted[-1] >= apart:
+            counted.append(at)
+    return len(counted) >= policy["call_back_tries"]
 
 
 def list_call_backs(session: Session, reports: Iterable[Report]) -> dict[int, list[CallBack]]:
@@ -337,10 +398,12 @@ def change_report(
     base_version: int | None,
     actor: Actor,
     now: dt.datetime,
+    *,
+    operation: Operation | None = None,
 ) -> tuple[Report, Mapping[str, Any]]:
     """Change fields of a report, and give it with the fields that somebody else changed."""
     report = lock_report(session, report_id)
-    wanted = {name: wanted[name] for name in CHANGEABLE if name in wanted}
+    wanted = read_change(ChangeBody, wanted)
     if wanted.get("kind", report.kind) not in KINDS:
         raise FieldopsError("There is no kind of report %(kind)s.", kind=wanted["kind"])
     if wanted.get("contact", report.contact) not in CONTACTS:
@@ -351,7 +414,8 @@ def change_report(
     if not changed:
         return report, merged.conflicts
     after = change_row(session, report, changed, actor)
-    tell_report(session, "report.changed", after, actor, now, more={"fields": sorted(changed)})
+    more = {"fields": sorted(changed)}
+    tell_report(session, "report.changed", after, actor, now, more=more, operation=operation)
     return after, merged.conflicts
 
 
@@ -363,6 +427,7 @@ def tell_report(
     now: dt.datetime,
     *,
     more: Mapping[str, Any] | None = None,
+    operation: Operation | None = None,
 ) -> None:
     """Tell what happened to a report."""
     # The log is never changed: no name and no number of anybody outside goes into it.
@@ -380,7 +445,16 @@ def tell_report(
         "address": report.address,
         **(more or {}),
     }
-    append_event(session, kind, ("report", report.key), by=actor, now=now, body=body)
+    append_event(
+        session,
+        kind,
+        ("report", report.key),
+        by=actor,
+        now=now,
+        body=body,
+        occurred_at=operation.occurred_at if operation else None,
+        op_id=operation.op_id if operation else None,
+    )
 
 
 def find_by_token(session: Session, token: str) -> Report:

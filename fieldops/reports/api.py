@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, request
 
 from fieldops import access, db
 from fieldops.access import STAFF
 from fieldops.crews.forms import read_body
 from fieldops.events.service import Actor
 from fieldops.incidents.forms import incident_as_json
+from fieldops.photos.api import check_sha256
 from fieldops.reports import service
 from fieldops.reports.forms import (
     CallBackBody,
@@ -20,6 +21,7 @@ from fieldops.reports.forms import (
     PlaceQuery,
     candidate_as_json,
     read_report,
+    receipt_as_json,
     registered_as_json,
     report_as_json,
 )
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
     from sqlalchemy.orm import Session
 
+    from fieldops.access import Person
     from fieldops.report_records.queries import Report
 
 reports_api = Blueprint("reports_api", __name__, url_prefix="/api/v1/reports")
+seen_api = Blueprint("seen_api", __name__, url_prefix="/api/v1")
 
 DESK = ("dispatcher", "service_agent", "manager")
 LISTS = {
@@ -42,10 +46,44 @@ LISTS = {
 }
 
 
-def _actor() -> Actor:
+def _person() -> Person:
     person = access.current_person()
     assert person is not None  # noqa: S101 - the routes let nobody else through
-    return Actor.of(person)
+    return person
+
+
+def _actor() -> Actor:
+    return Actor.of(_person())
+
+
+@seen_api.get("/incidents")
+@access.allow(*STAFF)
+def list_incidents() -> ResponseReturnValue:
+    """List what is under way, the heaviest first; a contractor's crew sees its own jobs."""
+    with db.transaction() as session:
+        found = service.list_visible_incidents(session, _person())
+    return {"incidents": [incident_as_json(one) for one in found]}
+
+
+@seen_api.get("/incidents/<incident_id>")
+@access.allow(*STAFF)
+def show_incident(incident_id: str) -> ResponseReturnValue:
+    """Tell all about an incident."""
+    with db.transaction() as session:
+        return incident_as_json(service.find_visible_incident(session, incident_id, _person()))
+
+
+@seen_api.get("/photos/<sha256>")
+@access.allow(*STAFF)
+def show_photo(sha256: str) -> ResponseReturnValue:
+    """Give the picture without what the camera wrote beside it."""
+    with db.transaction() as session:
+        data = service.read_visible_photo(session, check_sha256(sha256), _person())
+    headers = {
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    return Response(data, mimetype="image/jpeg", headers=headers)
 
 
 @reports_api.post("")
@@ -59,7 +97,9 @@ def register() -> ResponseReturnValue:
     draft = read_report(body, channel)
     with db.transaction() as session:
         answer = service.register_report(session, draft, actor, dt.datetime.now(dt.UTC))
-    return registered_as_json(answer), 200 if answer.is_repeated else 201
+        is_outside = service.find_own_crews(session, _person()) is not None
+    told = receipt_as_json(answer) if is_outside else registered_as_json(answer)
+    return told, 200 if answer.is_repeated else 201
 
 
 @reports_api.get("")
@@ -80,8 +120,9 @@ def show_place() -> ResponseReturnValue:
         known = service.ask_about_place(
             session, service.ReportDraft(**asked.model_dump()), dt.datetime.now(dt.UTC)
         )
+        is_outside = service.find_own_crews(session, _person()) is not None
     place = known.place
-    return {
+    told = {
         "place": None
         if place is None
         else {
@@ -92,6 +133,13 @@ def show_place() -> ResponseReturnValue:
             "is_in_segment": place.part_key is not None,
         },
         "address": known.address,
+    }
+    if is_outside:
+        # What others told and what is under way elsewhere is none of a contractor's business.
+        unsaid = {"links_to": None, "outage": None, "promise": None, "is_reopened": None}
+        return told | unsaid | {"is_kept_back": True, "candidates": [], "earlier": []}
+    return told | {
+        "is_kept_back": False,
         "candidates": [candidate_as_json(one) for one in known.candidates],
         "links_to": None if known.links_to is None else incident_as_json(known.links_to),
         "outage": None if known.outage is None else known.outage.id,

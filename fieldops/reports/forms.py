@@ -194,6 +194,15 @@ def registered_as_json(answer: Registered) -> dict[str, Any]:
     }
 
 
+def receipt_as_json(answer: Registered) -> dict[str, Any]:
+    """Tell a contractor's machine that a report is kept, and nothing of what others told."""
+    return {
+        "report": {"id": answer.report.id},
+        "is_repeated": answer.is_repeated,
+        "is_linked": answer.report.incident_key is not None,
+    }
+
+
 def candidate_as_json(candidate: Candidate) -> dict[str, Any]:
     """Tell a candidate to a machine, with the words why."""
     return asdict(candidate) | {
@@ -250,6 +259,10 @@ EVENT_NAMES = {
     "incident.late_fact": _l("fact that came late"),
     "report.late_fact": _l("fact that came late"),
     "crew.late_fact": _l("fact that came late"),
+    "outage.late_fact_read": _l("late fact read"),
+    "incident.late_fact_read": _l("late fact read"),
+    "report.late_fact_read": _l("late fact read"),
+    "crew.late_fact_read": _l("late fact read"),
     "crew.position_kept": _l("old position kept"),
     "crew.moved": _l("position told"),
 }

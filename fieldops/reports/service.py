@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from fieldops.access import Role
+from fieldops.crews.service import crews_of_person
 from fieldops.duplicates import queries as near_queries
 from fieldops.duplicates.service import (
     Candidate,
@@ -65,6 +67,7 @@ from fieldops.report_records.service import (
     take_report,
     tell_report,
 )
+from fieldops.reports import queries as seen_queries
 from fieldops.work_orders.service import Filter, OrderDraft, list_orders, open_order
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from fieldops.access import Person
     from fieldops.duplicates.queries import Near, Reopening
     from fieldops.events.service import Actor, Event, Operation
     from fieldops.incidents.service import Incident, Place
@@ -130,7 +134,12 @@ def with_photos(draft: ReportDraft, photo_sha256: Sequence[str]) -> ReportDraft:
 
 
 def register_report(
-    session: Session, draft: ReportDraft, actor: Actor, now: dt.datetime
+    session: Session,
+    draft: ReportDraft,
+    actor: Actor,
+    now: dt.datetime,
+    *,
+    operation: Operation | None = None,
 ) -> Registered:
     """
     Take a report in, link it by itself where it lies in a live incident's zone, and tell the rest.
@@ -158,7 +167,7 @@ def register_report(
     report = queries.insert_report(
         session, values | around.told() | around.linked(str(values["status"]))
     )
-    tell_report(session, "report.registered", report, actor, now)
+    tell_report(session, "report.registered", report, actor, now, operation=operation)
     linked = around.incident
     return Registered(
         report=report,
@@ -594,6 +603,61 @@ def open_file(session: Session, incident_id: str) -> IncidentFile:
     )
 
 
+def find_own_crews(session: Session, person: Person) -> list[int] | None:
+    """Give the keys of the crews whose jobs alone somebody may see; None where it is everything."""
+    if person.roles != frozenset({Role.CREW}):
+        return None
+    crews = crews_of_person(session, person.id)
+    if any(crew.contractor is None for crew in crews):
+        return None
+    return [crew.key for crew in crews]
+
+
+def list_visible_incidents(session: Session, person: Person) -> list[Incident]:
+    """Give the open incidents that somebody may see: a contractor's crew those of its orders."""
+    found, crews = incidents.list_open(session), find_own_crews(session, person)
+    if crews is None:
+        return found
+    own = seen_queries.fetch_incidents_of_crews(session, crews)
+    return [one for one in found if one.key in own]
+
+
+def find_visible_incident(session: Session, incident_id: str, person: Person) -> Incident:
+    """
+    Give an incident to whom it concerns.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none of this id.
+    ForbiddenError
+        If it is none of the orders of a contractor's crew.
+    """
+    incident, crews = incidents.find_incident(session, incident_id), find_own_crews(session, person)
+    if crews is not None and incident.key not in seen_queries.fetch_incidents_of_crews(
+        session, crews
+    ):
+        raise ForbiddenError("%(incident)s is no job of your crew.", incident=incident.id)
+    return incident
+
+
+def read_visible_photo(session: Session, sha256: str, person: Person) -> bytes:
+    """
+    Give the picture that may be shown to whom it concerns.
+
+    Raises
+    ------
+    NotFoundError
+        If it is not here.
+    ForbiddenError
+        If it is of no order of a contractor's crew.
+    """
+    data, crews = photos.read_published(session, sha256), find_own_crews(session, person)
+    if crews is not None and not seen_queries.is_photo_of(session, sha256, person.id, crews):
+        raise ForbiddenError("This photo belongs to no job of your crew.")
+    return data
+
+
 _DRAFTS = TypeAdapter(ReportDraft)
 
 
@@ -638,7 +702,7 @@ def _apply_register(
         body["client_id"] = f"op {operation.op_id}"
     body.setdefault("channel", "phone" if actor.roles & DESK else "crew")
     body.pop("token", None)
-    done = register_report(session, _DRAFTS.validate_python(body), actor, now)
+    done = register_report(session, _DRAFTS.validate_python(body), actor, now, operation=operation)
     return _as_outcome(done.report)
 
 
@@ -647,7 +711,13 @@ def _apply_change(
 ) -> Outcome:
     before = find_report(session, operation.subject_id).version
     after, conflicts = change_report(
-        session, operation.subject_id, operation.body, operation.base_version, actor, now
+        session,
+        operation.subject_id,
+        operation.body,
+        operation.base_version,
+        actor,
+        now,
+        operation=operation,
     )
     status = "applied"
     if conflicts:
@@ -667,20 +737,32 @@ _ACTIONS: dict[str, Callable[[Session, Operation, Actor, dt.datetime], Outcome]]
     "register": _apply_register,
     "change": _apply_change,
     "link": lambda session, wish, actor, now: _as_outcome(
-        link_report(session, wish.subject_id, str(wish.body.get("incident")), actor, now)
+        link_report(
+            session,
+            wish.subject_id,
+            str(wish.body.get("incident")),
+            actor,
+            now,
+            operation=wish,
+        )
     ),
     "part": lambda session, wish, actor, now: _as_outcome(
-        part_report(session, wish.subject_id, actor, now)
+        part_report(session, wish.subject_id, actor, now, operation=wish)
     ),
     "take": lambda session, wish, actor, now: _as_outcome(
-        take_report(session, wish.subject_id, actor, now)
+        take_report(session, wish.subject_id, actor, now, operation=wish)
     ),
     "answer": lambda session, wish, actor, now: _as_outcome(
-        answer_report(session, wish.subject_id, actor, now)
+        answer_report(session, wish.subject_id, actor, now, operation=wish)
     ),
     "call_back": lambda session, wish, actor, now: _as_outcome(
         record_call_back(
-            session, wish.subject_id, _CALL_BACKS.validate_python(dict(wish.body)), actor, now
+            session,
+            wish.subject_id,
+            _CALL_BACKS.validate_python(dict(wish.body)),
+            actor,
+            now,
+            operation=wish,
         )
     ),
 }

@@ -22,7 +22,7 @@ from fieldops.incidents.queries import read_policy
 from fieldops.language import html_lang
 from fieldops.live_outages.service import promise as promise_of
 from fieldops.order_process import forms as order_words
-from fieldops.photos.service import keep_photo
+from fieldops.photos.service import draw_photo, keep_photo
 from fieldops.reports import forms as words
 from fieldops.reports import service
 from fieldops.reports.forms import (
@@ -82,6 +82,7 @@ def _calls_page(fields: Mapping[str, str], asked: str = "", problem: str = "") -
         tried = service.list_call_backs(session, [answer.report]) if answer else {}
         lists = _read_lists(session) if _is_desk() else {}
         is_quiet = service.is_quiet(read_policy(session), now)
+        is_outside = service.find_own_crews(session, _person()) is not None
     return render_template(
         "reports/calls.html",
         fields=fields,
@@ -89,6 +90,8 @@ def _calls_page(fields: Mapping[str, str], asked: str = "", problem: str = "") -
         tried=tried.get(answer.report.key, []) if answer else [],
         problem=problem,
         is_desk=_is_desk(),
+        is_outside=is_outside,
+        may_open_incidents=bool(_person().roles & set(OFFICE)),
         is_quiet=is_quiet,
         now=now,
         words=words,
@@ -122,8 +125,13 @@ def take_call() -> ResponseReturnValue:
     person, now = _person(), _now()
     try:
         draft = read_report(fields, channel)
+        drawings = [
+            draw_photo(file.read()) for file in request.files.getlist("photo") if file.filename
+        ]
         with db.transaction() as session:
-            photos = _keep_photos(session, person.id, now)
+            photos = [
+                keep_photo(session, one, person_id=person.id, now=now).sha256 for one in drawings
+            ]
             draft = service.with_photos(draft, photos)
             told = service.register_report(session, draft, Actor.of(person), now)
     except FieldopsError as error:
@@ -132,13 +140,6 @@ def take_call() -> ResponseReturnValue:
         # In a transaction of its own: the call is kept, whatever becomes of the incident.
         _do(_open_incident, told.report.id)
     return redirect(url("reports.show_calls", report=told.report.id, _anchor="told"), 303)
-
-
-def _keep_photos(session: Session, person_id: int, now: dt.datetime) -> tuple[str, ...]:
-    files = [file for file in request.files.getlist("photo") if file.filename]
-    return tuple(
-        keep_photo(session, file.read(), person_id=person_id, now=now).sha256 for file in files
-    )
 
 
 def _open_incident(session: Session, report_id: str, actor: Actor, now: dt.datetime) -> object:

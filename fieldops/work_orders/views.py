@@ -16,17 +16,19 @@ from fieldops.crews.service import list_crews
 from fieldops.events.queries import fetch_head
 from fieldops.events.service import Actor
 from fieldops.order_process import forms as words
-from fieldops.photos.service import keep_photo
+from fieldops.photos.service import draw_photo, keep_photo
 from fieldops.work_orders import service
 from fieldops.work_orders.forms import read_filter, read_page_step, read_step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from flask.typing import ResponseReturnValue
     from sqlalchemy.orm import Session
 
     from fieldops.access import Person
+    from fieldops.photos.service import Drawing
 
 work_orders = Blueprint("work_orders", __name__)
 
@@ -111,9 +113,10 @@ def _order_page(
 def act(order_id: str, action: str) -> ResponseReturnValue:
     """Take an order a step further, or show again what was filled in, and what is wrong."""
     person, now = _person(), _now()
+    drawings = _draw_photos()
     with db.transaction() as session:
         transition = service.find_step(session, order_id, action, person)
-        photos = _keep_photos(session, person, now)
+        photos = _keep_photos(session, drawings, person, now)
         body = read_page_step(request.form, transition, photos)
         operation, by_phone_for = read_step(order_id, action, body)
         actor = Actor.of(person, by_phone_for=by_phone_for)
@@ -127,7 +130,15 @@ def act(order_id: str, action: str) -> ResponseReturnValue:
     return redirect(url("work_orders.show_order", order_id=order_id))
 
 
-def _keep_photos(session: Session, person: Person, now: dt.datetime) -> dict[str, Any]:
+def _draw_photos() -> dict[str, Drawing]:
+    """Draw the photos that came with a form, before a connection is held."""
+    sent = {name: file.read() for name, file in request.files.items()}
+    return {name: draw_photo(data) for name, data in sent.items() if data}
+
+
+def _keep_photos(
+    session: Session, drawings: Mapping[str, Drawing], person: Person, now: dt.datetime
+) -> dict[str, Any]:
     """Keep the photos that came with a form, and give their hashes, and those kept before."""
     ending = "_kept"
     found = {
@@ -135,10 +146,8 @@ def _keep_photos(session: Session, person: Person, now: dt.datetime) -> dict[str
         for name, value in request.form.items()
         if name.endswith(ending)
     }
-    for name, file in request.files.items():
-        data = file.read()
-        if data:
-            found[name] = keep_photo(session, data, person_id=person.id, now=now).sha256
+    for name, drawing in drawings.items():
+        found[name] = keep_photo(session, drawing, person_id=person.id, now=now).sha256
     return found
 
 

@@ -91,12 +91,35 @@ def test_a_call_may_come_as_an_operation_too(town: Session) -> None:
     assert (tried.at, tried.note) == (LATER, "谢谢")
 
 
-def test_three_failed_tries_end_it(town: Session) -> None:
-    """By policy."""
+def test_three_failed_tries_half_an_hour_apart_end_it(town: Session) -> None:
+    """By policy; those that lie nearer together count as one."""
     report = closed(town)
-    assert try_to_call(town, report, "no_answer") == "callback_due"
-    assert try_to_call(town, report, "no_answer") == "callback_due"
-    assert try_to_call(town, report, "no_answer") == "closed"
+    minutes = dt.timedelta(minutes=1)
+    for after in (0, 1, 2, 29, 30, 59):
+        tried = try_to_call(town, report, "no_answer", LATER + after * minutes)
+        assert tried == "callback_due", after
+    assert try_to_call(town, report, "no_answer", LATER + 60 * minutes) == "closed"
+
+
+def test_no_silence_ends_a_fault_that_nobody_worked_on(town: Session) -> None:
+    """An enquiry ends by it; a fault waits for work, or for a person who is reached."""
+    fault, enquiry = call(town, "P1").report, call(town, "P1", contact="enquiry").report
+    not_back = closed(town)
+    assert try_to_call(town, not_back, "not_back") == "open"
+    for hour in range(1, 5):
+        moment = NOW + dt.timedelta(hours=hour)
+        assert try_to_call(town, fault, "no_answer", moment) == "open"
+        assert try_to_call(town, not_back, "no_answer", moment) == "open"
+        if hour < 4:
+            ended = try_to_call(town, enquiry, "no_answer", moment)
+    assert ended == "closed"
+    assert try_to_call(town, fault, "reached") == "closed"
+
+
+def test_no_message_ends_what_belongs_to_nothing_known(town: Session) -> None:
+    """Neither an incident nor an outage stands behind it: of what should the message tell."""
+    with pytest.raises(ConflictError, match="known incident"):
+        try_to_call(town, call(town, "P1").report, "message")
 
 
 def test_nobody_is_called_at_night(town: Session) -> None:
