@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fieldops import jobs
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fieldops.access import Person
     from fieldops.events.service import Event
-    from fieldops.live_plans.service import Choice
+    from fieldops.live_plans.service import Choice, Wish
     from fieldops.live_supply.queries import CustomerInterval
 
 __all__ = [
@@ -545,9 +545,27 @@ def _find_keys(situation: Situation, outage: Outage, now: dt.datetime) -> dict[s
     world = situation.before
     is_wet = situation.supply([outage.key]).is_wet
     has_begun = outage.water_stopped_at is not None
-    parts = [*isolation.parts_shut.tolist(), *isolation.parts_cut_off.tolist()]
+    parts = {*isolation.parts_shut.tolist(), *isolation.parts_cut_off.tolist()}
+    parts |= _find_refed(situation, outage, wish, now)
     block = world.blocks.of_vertex
-    wet = [part for part in parts if has_begun and is_wet[block[world.blocks.nodes + part]]]
+    wet = [part for part in sorted(parts) if has_begun and is_wet[block[world.blocks.nodes + part]]]
     keys["parts_restored"] = case.tile_ids(plans.as_part_rows(wet))
     keys["customers_restored"] = sorted(back)
     return keys
+
+
+def _find_refed(situation: Situation, outage: Outage, wish: Wish, now: dt.datetime) -> set[int]:
+    """Find the parts that would be cut off if nobody were fed from elsewhere."""
+    valves = situation.valves[outage.key]
+    shut_again = {
+        place: replace(valve, state="to_open")
+        for place, valve in valves.items()
+        if valve.role == "refeed" and valve.state == "opened"
+    }
+    if not shut_again:
+        return set()
+    supposed = replace(
+        situation, valves={**situation.valves, outage.key: valves | shut_again}, _supplies={}
+    )
+    plan = plans.try_judge(supposed, outage, replace(wish, opened=()), now)
+    return set() if plan is None else set(plan.judged.ruling.isolation.parts_cut_off.tolist())

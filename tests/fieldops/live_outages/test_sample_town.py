@@ -71,6 +71,10 @@ def test_a_break_with_re_feed_and_boundary_is_worked_to_its_end(town: Session) -
     assert job.now.outage.customers_out == before - gained
     ended = [name for name, (_, back) in job.dry.items() if back == 60]
     assert len(ended) == gained
+    drawn = show_outage(town, job.id, at(61), with_keys=True).keys
+    assert drawn is not None
+    assert drawn["parts_restored"]
+    assert len(drawn["customers_restored"]) == gained
 
     job.must("stage", 200, stage="repaired")
     for valve, (role, state) in job.states.items():
