@@ -49,8 +49,8 @@ def serve(
     )
     with Supervisor(settings, cert, key) as supervised:
         wait_for_database(settings)
-        if settings.is_demo or sample:
-            prepare(settings, sample)
+        if (settings.is_demo or sample) and prepare(settings, sample):
+            supervised.play()
         supervised.run(lambda url: click.echo(_("fieldops serves at %(url)s", url=url)))
 
 
@@ -77,8 +77,13 @@ def worker() -> None:
     jobs.run_worker(engine.url.render_as_string(hide_password=False))
 
 
-def prepare(settings: Settings, sample: Path | None) -> None:
-    """Import the sample where there is no network; for the demo, make people, crews and jobs."""
+def prepare(settings: Settings, sample: Path | None) -> bool:
+    """
+    Import the sample where there is no network; for the demo, make people, crews and jobs.
+
+    Tells whether crews are to be played: in the demo, and only while nobody real works there.
+    """
+    from fieldops.accounts.queries import count_real_people
     from fieldops.cli import fieldops
     from fieldops.network import queries
 
@@ -87,13 +92,15 @@ def prepare(settings: Settings, sample: Path | None) -> None:
     sessions = open_sessions(settings)
     with sessions() as session:
         is_empty = queries.read_state(session).revision == 0
+        is_played = settings.is_demo and not count_real_people(session)
     sessions.kw["bind"].dispose()
     if sample and is_empty:
         fieldops.main(["import", str(sample)], standalone_mode=False)
-    if settings.is_demo:
+    if is_played:
         # The day so far first: it places its crews at its own beginning.
         fieldops.main(["simulate", "demo"], standalone_mode=False)
         fieldops.main(["crews", "demo"], standalone_mode=False)
+    return is_played
 
 
 def wait_for_database(settings: Settings) -> None:

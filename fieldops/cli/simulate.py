@@ -55,10 +55,8 @@ def burst_day(
         hours=hours,
         jobs_per_hour=jobs_per_hour,
     )
-    settings = Settings.from_environ()
-    sessions = open_sessions(settings)
-    if not (drill or settings.is_demo):
-        _refuse_among_people(sessions)
+    sessions = open_sessions(Settings.from_environ())
+    refuse_among_people(sessions)
     player = Player(
         sessions, wish, is_drill=drill, speed=speed, has_dispatcher=not no_dispatcher, tell=_say
     )
@@ -77,6 +75,7 @@ def demo() -> None:
     from fieldops.simulation.service import DEMO_HOURS, is_untouched, play_demo
 
     sessions = open_sessions(Settings.from_environ())
+    refuse_among_people(sessions)
     now = dt.datetime.now(dt.UTC)
     with sessions.begin() as session:
         if is_untouched(session) and not list_crews(session, now):
@@ -101,12 +100,15 @@ def play_crews(seed: int, hours: float) -> None:
     from fieldops.simulation.service import play_on
 
     sessions = open_sessions(Settings.from_environ())
+    refuse_among_people(sessions)
     play_on(sessions, dt.datetime.now(dt.UTC), hours, seed)
 
 
-def _refuse_among_people(sessions: sessionmaker[Session]) -> None:
+def refuse_among_people(sessions: sessionmaker[Session]) -> None:
     """
-    Keep an invented day out of the records of people who work here.
+    Keep invented calls and crews out of the records of people who work here.
+
+    Not even a drill may: its crews would take up what is real, and stand where nobody is.
 
     Raises
     ------
@@ -120,7 +122,7 @@ def _refuse_among_people(sessions: sessionmaker[Session]) -> None:
     if count:
         raise ConflictError(
             "%(count)s people work with this database, and a played day would stand among their"
-            " own for ever: add --drill, or set FIELDOPS_HOME to another folder",
+            " own for ever: play it elsewhere, with FIELDOPS_HOME set to another folder",
             count=count,
         )
 

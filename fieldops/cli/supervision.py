@@ -103,12 +103,15 @@ class Supervisor:
         # of the two serves is settled by a lock.
         self.standby = Child("the standby of the web process", web)
         self.children = [self.web, Child("the worker", [*fieldops, "worker"])]
-        if settings.is_demo:
-            play = [*fieldops, "simulate", "crews", "--hours", "336"]
-            self.children.append(Child("the demo's crews", play))
         host = settings.host if settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
         host = f"[{host}]" if ":" in host else host
         self.url = f"http{'s' if cert else ''}://{host}:{settings.port}/"
+
+    def play(self) -> None:
+        """Have the demo's crews do what visitors send them to."""
+        fieldops = [sys.executable, "-c", "from fieldops.cli import main; main()"]
+        play = [*fieldops, "simulate", "crews", "--hours", "336"]
+        self.children.append(Child("the demo's crews", play))
 
     def __enter__(self) -> Self:
         """Take the home, so that nobody else serves it."""

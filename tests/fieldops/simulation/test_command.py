@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fieldops.cli.simulate import _refuse_among_people
+from fieldops.cli.simulate import refuse_among_people
 from fieldops.errors import ConflictError
 from tests.people import make_person
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def test_no_day_is_played_among_people_who_work(sessions: sessionmaker[Session]) -> None:
     """Where nobody has an account it may be."""
-    _refuse_among_people(sessions)
+    refuse_among_people(sessions)
     with sessions() as session:
         make_person(session, "dispatcher")
         session.commit()
     with pytest.raises(ConflictError, match="1 people"):
-        _refuse_among_people(sessions)
+        refuse_among_people(sessions)
