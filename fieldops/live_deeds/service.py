@@ -448,6 +448,8 @@ def _restore_part(deed: Deed) -> Judged | None:
         raise ConflictError("Name the valves that are open again.")
     for one in names:
         _open_again(deed, deed.valve(one), "reopened", body.tags.get(one))
+        # Of two valves in a row the second keeps another's trench dry once the first is open.
+        deed.situation.write_guards()
     return None
 
 

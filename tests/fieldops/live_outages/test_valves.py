@@ -251,3 +251,22 @@ def test_a_leaking_boundary_valve_is_no_boundary(session: Session) -> None:
 
     assert job.states["V3"] == ("close", "to_close")
     assert set(job.rows) == {"C2", "C3"}
+
+
+def test_two_valves_opened_together_fill_no_trench_that_each_alone_would_not(
+    session: Session,
+) -> None:
+    """Neither guards the other job's trench while both are shut; the second does then."""
+    three_in_a_row().plant(session)
+    upper = Job(session, "P2")
+    upper.must("confirm_valve", 5, valve="V1", result="will_not_close").close_valve("V0", 10)
+    upper.close_valve("V1", 12)
+    lower = Job(session, "P4", minute=13)
+    upper.must("stage", 20, stage="repaired")
+    said = upper.do("restore_part", 30, valves=["V0", "V1"])
+
+    assert said.status == "illegal"
+    assert said.message % said.params == (
+        f"V1 must stay shut: opening it would fill the trench of {lower.id}."
+    )
+    assert upper.states["V0"][1] == upper.states["V1"][1] == "closed_tight"
