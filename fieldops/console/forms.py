@@ -9,16 +9,20 @@ from flask_babel import get_locale
 from flask_babel import lazy_gettext as _l
 
 from fieldops.dispatch.forms import write_reasons
+from fieldops.duty.forms import LEVEL_NAMES
 from fieldops.incidents.forms import describe_part
 from fieldops.live_outages.service import face
 from fieldops.maps.forms import say_words as say_words_of_map
+from fieldops.order_process.forms import name_action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fieldops.console.queries import LateFact
     from fieldops.console.service import Board
     from fieldops.crews.service import Crew
     from fieldops.dispatch.service import Suggestion
+    from fieldops.emergencies.service import EmergencyView
     from fieldops.incidents.service import Incident
     from fieldops.offers.queries import Offer
     from fieldops.order_book.queries import WorkOrder
@@ -284,6 +288,8 @@ WORDS = {
     "role.stuck": _l("cannot be used"),
     "role.pump": _l("stop the pump"),
     "role.source": _l("shut the source"),
+    "role.optional": _l("optional; has to be shut before re-feeding"),
+    "role.refeed": _l("re-feed"),
     "because.will-not-close": _l("Valve %(valve)s will not close."),
     "because.not-found": _l("Valve %(valve)s was not found."),
     "because.passing": _l("Valve %(valve)s is closed but passing."),
@@ -309,6 +315,25 @@ WORDS = {
     "against-title": _l("Send %(crew)s to %(id)s all the same?"),
     "against-reason": _l("Reason (it pins the crew to the work order)"),
     "wants.text": _l("text"),
+    "escalated": _l("supervised: %(percent)s of the limit"),
+    "escalated-over": _l("overdue: %(percent)s of the limit"),
+    "late-fact": _l("came late"),
+    "late-facts": _l("Facts that came late"),
+    "late-fact-line": _l("%(what)s, by %(by)s at %(time)s, received %(received)s"),
+    "late-fact-read": _l("Mark as read"),
+    "emergency-line": _l("%(level)s · %(incident)s %(place)s"),
+    "emergency-calls": _l("%(n)s not reached yet"),
+    "emergency-report": _l("report due %(time)s"),
+}
+OUTAGE_ACTIONS = {
+    "confirm_valve": _l("valve confirmed"),
+    "reopen_valve": _l("valve reopened"),
+    "refeed": _l("re-feed"),
+    "restore_part": _l("water back in a part"),
+    "tag_valve": _l("valve tag hung"),
+    "stage": _l("stage reached"),
+    "approve_plan": _l("isolation plan approved"),
+    "close": _l("outage closed"),
 }
 IDS = {"order": "W-12", "crew": "C-3", "outage": "O-3", "incident": "I-3", "any": "W-12"}
 """How ids look, in the help of commands."""
@@ -337,7 +362,7 @@ def as_json(board: Board) -> dict[str, Any]:
         "incidents": [
             _write_incident(one, board.reports.get(one.key, 0)) for one in board.incidents
         ],
-        "orders": [_write_order(one) for one in board.orders],
+        "orders": [_write_order(one, board) for one in board.orders],
         "outages": [
             face(one.outage, one.plan.status) | {"opened_at": one.outage.opened_at.isoformat()}
             for one in board.outages
@@ -345,6 +370,8 @@ def as_json(board: Board) -> dict[str, Any]:
         "crews": [_write_crew(one) for one in board.crews],
         "suggestions": [_write_suggestion(one) for one in board.suggestions],
         "offers": [_write_offer(one) for one in board.offers],
+        "late_facts": [_write_late_fact(one) for one in board.late_facts],
+        "emergencies": [_write_emergency(one) for one in board.emergencies],
     }
 
 
@@ -380,8 +407,10 @@ def _write_incident(incident: Incident, reports: int) -> dict[str, Any]:
     return _pick(incident, INCIDENT_FIELDS) | {"score_parts": parts, "reports": reports}
 
 
-def _write_order(order: WorkOrder) -> dict[str, Any]:
+def _write_order(order: WorkOrder, board: Board) -> dict[str, Any]:
+    step = board.escalated.get(order.key)
     return _pick(order, ORDER_FIELDS) | {
+        "escalated": step and {"clock": step.clock, "percent": step.percent},
         "incident": order.incident_id,
         "outage": None if order.outage_key is None else f"O-{order.outage_key}",
         "crew": order.crew_id,
@@ -418,4 +447,33 @@ def _write_offer(offer: Offer) -> dict[str, Any]:
         "kind": offer.kind,
         "due_at": offer.due_at.isoformat(),
         "is_phone_asked": offer.phone_asked_at is not None,
+    }
+
+
+def _write_late_fact(fact: LateFact) -> dict[str, Any]:
+    action = str(fact.body.get("action", ""))
+    name = OUTAGE_ACTIONS.get(action) if fact.subject_kind == "outage" else None
+    return {
+        "position": fact.position,
+        "subject": fact.subject_id,
+        "incident": fact.incident_id,
+        "what": str(name) if name else name_action(action),
+        "by": fact.by,
+        "occurred_at": fact.occurred_at.isoformat(),
+        "received_at": fact.received_at.isoformat(),
+    }
+
+
+def _write_emergency(view: EmergencyView) -> dict[str, Any]:
+    one, due = view.emergency, view.pending
+    return {
+        "id": one.id,
+        "level": one.level,
+        "level_name": str(LEVEL_NAMES[one.level]),
+        "incident": one.incident_id,
+        "address": one.address,
+        "status": one.status,
+        "is_drill": one.is_drill,
+        "unacknowledged": len(view.unacknowledged),
+        "report_due_at": due and due.due_at.isoformat(),
     }

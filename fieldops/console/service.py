@@ -6,9 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fieldops.console import queries
 from fieldops.crews.service import list_crews
 from fieldops.dispatch.service import suggest
+from fieldops.emergencies import service as emergencies
 from fieldops.events.queries import fetch_events_after, fetch_head
+from fieldops.events.service import append_event
 from fieldops.incidents import service as incidents
 from fieldops.live_outages import service as live_outages
 from fieldops.offers import service as offers
@@ -21,8 +24,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from fieldops.console.queries import Escalated, LateFact
     from fieldops.crews.service import Crew
     from fieldops.dispatch.service import Suggestion
+    from fieldops.emergencies.service import EmergencyView
+    from fieldops.events.service import Actor
     from fieldops.incidents.service import Incident
     from fieldops.live_outages.service import LiveOutage
     from fieldops.offers.queries import Offer
@@ -49,6 +55,10 @@ class Board:
     crews: list[Crew]
     suggestions: list[Suggestion]
     offers: list[Offer]
+    escalated: Mapping[int, Escalated]
+    """The worst step that a limit of an order has reached, by the order's key."""
+    late_facts: list[LateFact]
+    emergencies: list[EmergencyView]
 
 
 def read_board(session: Session, now: dt.datetime) -> Board:
@@ -68,4 +78,20 @@ def read_board(session: Session, now: dt.datetime) -> Board:
         crews=list_crews(session, now),
         suggestions=suggest(session, now),
         offers=offers.list_open(session),
+        escalated=queries.fetch_escalated(session),
+        late_facts=[fact for _, fact in queries.fetch_unread(session)],
+        emergencies=emergencies.list_live(session),
     )
+
+
+def read_late_fact(session: Session, position: int, actor: Actor, now: dt.datetime) -> None:
+    """Note that a dispatcher has read what came late: no screen shows it any more."""
+    for key, fact in queries.fetch_unread(session, position):
+        append_event(
+            session,
+            f"{fact.subject_kind}.late_fact_read",
+            (fact.subject_kind, key),
+            by=actor,
+            now=now,
+            body={"id": fact.subject_id, "fact": position},
+        )

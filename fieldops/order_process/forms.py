@@ -150,6 +150,7 @@ EVENT_NAMES = {
     "escalated": _l("Escalated"),
     "noted_by_supervision": _l("Noted by supervision"),
     "late_fact": _l("Fact that came late"),
+    "late_fact_read": _l("Fact was read"),
 }
 HOLDER_NAMES = {
     "crew": _l("Crew"),

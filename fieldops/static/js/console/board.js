@@ -57,6 +57,7 @@ import { setServerNow } from "./moments.js";
  * @property {string | null} assigned_at
  * @property {boolean} is_pinned
  * @property {string | null} pin_reason
+ * @property {{clock: string, percent: number} | null} escalated - the worst step that a running limit reached
  * @property {boolean} is_drill
  * @property {number} version
  */
@@ -122,6 +123,31 @@ import { setServerNow } from "./moments.js";
  */
 
 /**
+ * What somebody did that came too late to change anything, and that nobody has read yet.
+ * @typedef {object} LateFact
+ * @property {number} position
+ * @property {string} subject
+ * @property {string | null} incident
+ * @property {string} what - in the person's language
+ * @property {string | null} by
+ * @property {string} occurred_at
+ * @property {string} received_at
+ */
+
+/**
+ * @typedef {object} Emergency
+ * @property {string} id
+ * @property {number} level - 1 is the worst
+ * @property {string} level_name
+ * @property {string} incident
+ * @property {string | null} address
+ * @property {string} status
+ * @property {boolean} is_drill
+ * @property {number} unacknowledged - how many do not know yet
+ * @property {string | null} report_due_at
+ */
+
+/**
  * @typedef {object} Board
  * @property {number} position
  * @property {string | null} last_event_at
@@ -132,6 +158,8 @@ import { setServerNow } from "./moments.js";
  * @property {Crew[]} crews
  * @property {Suggestion[]} suggestions
  * @property {Offer[]} offers
+ * @property {LateFact[]} late_facts
+ * @property {Emergency[]} emergencies
  */
 
 /**
@@ -215,7 +243,7 @@ const NEW_ORDER = {
   incident: null, outage: null, kind: "routine", severity: /** @type {Severity} */ ("routine"), state: "new", is_on_hold: false, hold_reason: null,
   resume_by: null, crew: null, second_crew: null, crews_needed: 1, skills: [], lon: null, lat: null, address: null, pipe: null,
   customers_out: null, critical_out: null, release_at: null, due_at: null, arrive_due_at: null, after_order: null, assigned_at: null,
-  is_pinned: false, pin_reason: null, is_drill: false, version: 0,
+  is_pinned: false, pin_reason: null, escalated: null, is_drill: false, version: 0,
 };
 
 /**
@@ -249,6 +277,12 @@ export function patch(board, { kind, body, at }) {
     return true;
   }
   if (subject === "outage" && kind !== "outage.joint_effect") return mend(board.outages, body, ["status", "connections", "customers_out", "properties_out", "critical_out", "restored", "plan_version", "version"]);
+  if (kind === "work_order.escalated") return mend(board.orders, body, [], { escalated: { clock: body.clock, percent: body.percent } });
+  if (kind.endsWith(".late_fact_read")) {
+    const before = board.late_facts.length;
+    board.late_facts = board.late_facts.filter(({ position }) => position !== body.fact);
+    return board.late_facts.length < before;
+  }
   if (subject === "work_order") return mend(board.orders, body, ["state", "crew", "version", "is_on_hold"]);
   if (subject === "incident") return mend(board.incidents, body, ["score", "properties_out", "critical_out", "hydrants_dry", "version"]);
   return false;

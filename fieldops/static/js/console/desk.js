@@ -7,7 +7,7 @@ import { suppose } from "../map/question.js";
 import { span } from "../map/times.js";
 import { change, count, figure, say } from "../map/words.js";
 import { choice, confirm, field } from "./confirm.js";
-import { perform, refuse } from "./deed.js";
+import { perform, refuse, tellFailure } from "./deed.js";
 import { clockOf, serverNow } from "./moments.js";
 
 /** @typedef {import("./board.js").Board} Board */
@@ -138,6 +138,19 @@ export function makeDesk({ board, changed, outageChanged }) {
       done: () => say("resumed-now", { id: order.id }),
       ...(hold_reason && resume_by ? { undo: () => toOrder(order.id, "hold", { reason: hold_reason, resume_by }) } : {}),
     });
+    changed();
+  }
+
+  /**
+   * Note for all screens that a fact which came late has been read.
+   * @param {import("./board.js").LateFact} fact
+   */
+  async function readLateFact({ position }) {
+    try {
+      await send(`/api/v1/late-facts/${position}/read`, {});
+    } catch (error) {
+      tellFailure(error);
+    }
     changed();
   }
 
@@ -329,7 +342,7 @@ export function makeDesk({ board, changed, outageChanged }) {
     outageChanged(outage.id);
   }
 
-  return { assign, assignAgainst, recordPhone, hold, resume, openOutageOf, startOutage, startIncident, closeIncident, confirmValve, approvePlan, reopenValve, restorePart, recordRepair, endOutage };
+  return { assign, assignAgainst, recordPhone, readLateFact, hold, resume, openOutageOf, startOutage, startIncident, closeIncident, confirmValve, approvePlan, reopenValve, restorePart, recordRepair, endOutage };
 }
 
 /**

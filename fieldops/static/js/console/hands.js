@@ -20,6 +20,7 @@
  * @property {(order: Order, reason?: string) => Promise<void>} hold
  * @property {(order: Order) => Promise<void>} resume
  * @property {(order: string) => void} askWhy
+ * @property {(fact: import("./board.js").LateFact) => Promise<void>} readLateFact
  * @property {(incident: Incident) => void} openOutageOf
  * @property {(incident: Incident) => Promise<void>} closeIncident
  * @property {(outage: string) => void} askOutageAgain

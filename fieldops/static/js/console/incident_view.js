@@ -1,6 +1,7 @@
 /** An incident as it stands in the drawer: why it ranks where it does, and what belongs to it. */
 import { make } from "../map/elements.js";
 import { figure, say } from "../map/words.js";
+import { lateFactsOf, lateSection } from "./attention.js";
 import { ageOf, clockOf } from "./moments.js";
 import { linkTo } from "./order_view.js";
 import { placeOf, stateWord } from "./queue.js";
@@ -34,6 +35,7 @@ export function viewIncident(incident, board, hands) {
   ];
   return [
     make("p", { class: "lead", "data-version": String(incident.version) }, severitySign(severityOf(incident, orders)), " ", placeOf(incident)),
+    lateSection(lateFactsOf(board, incident.id), hands.readLateFact),
     make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [make("dt", {}, say(`fact.${name}`)), make("dd", { "data-fact": name }, value)]),
       make("dt", {}, say("fact.age")), make("dd", {}, make("span", { "data-age": incident.opened_at }, ageOf(incident.opened_at)))),
     make("section", { "data-part": "score" }, make("h3", {}, say("score-why", { n: figure(incident.score) })),
@@ -53,7 +55,7 @@ export function viewIncident(incident, board, hands) {
       incident.lon !== null && make("button", { type: "button", "data-focus": "show", click: () => hands.show(incident) }, say("show-on-map")),
       make("a", { class: "button", href: `/incidents/${encodeURIComponent(incident.id)}`, "data-focus": "page" }, say("incident-page")),
       make("button", { type: "button", "data-focus": "close", "data-step": "close-incident", click: () => hands.closeIncident(incident) }, say("close-incident"))),
-  ];
+  ].filter((part) => part instanceof Node);
 }
 
 /**

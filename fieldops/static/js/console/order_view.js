@@ -1,6 +1,7 @@
 /** A work order as it stands in the drawer: its clocks, who should go, and why. */
 import { make } from "../map/elements.js";
 import { figure, say } from "../map/words.js";
+import { escalationMark, lateFactsOf, lateSection } from "./attention.js";
 import { ageOf, clockOf, standOf } from "./moments.js";
 import { limitOf, placeOf, stateWord } from "./queue.js";
 import { skillWord } from "./skills.js";
@@ -47,12 +48,13 @@ const PHONE_ANSWERS = ["accepted", "declined", "no_answer"];
  */
 export function viewOrder(order, board, why, hands) {
   return [
-    make("p", { class: "lead", "data-version": String(order.version) }, severitySign(order.severity), " ", placeOf(order)),
+    make("p", { class: "lead", "data-version": String(order.version) }, severitySign(order.severity), " ", placeOf(order), " ", escalationMark(order)),
+    lateSection(lateFactsOf(board, order.id), hands.readLateFact),
     facts(order, board, hands),
     ...board.offers.filter((offer) => offer.order === order.id).map((offer) => answering(offer, hands)),
     steps(order, board, hands),
     whyThisCrew(order, board, why, hands),
-  ];
+  ].filter((part) => part instanceof Node);
 }
 
 /**

@@ -77,7 +77,7 @@ const CLOSED = new Set(["closed_tight", "passing"]);
 const CLOSING = ["closed_tight", "passing", "will_not_close", "not_found"];
 const REOPENING = ["reopened", "will_not_reopen"];
 const STAGES = ["aware", "dispatched", "on_site", "water_stopped", "repaired", "flushed", "restored"];
-const UNUSUAL = new Set(["verify_shut", "surplus", "stuck", "pump", "source"]);
+const UNUSUAL = new Set(["verify_shut", "surplus", "stuck", "pump", "source", "optional", "refeed"]);
 
 /**
  * @param {Detail} outage
@@ -168,7 +168,9 @@ function times(outage) {
  * @param {Hands} hands
  */
 function valves(outage, hands) {
-  const steps = outage.valves.filter(({ role }) => role !== "refeed" && role !== "optional")
+  const isRefeeding = outage.valves.some(({ role }) => role === "refeed");
+  // Before somebody is fed from elsewhere, what may stay open otherwise has to be shut.
+  const steps = outage.valves.filter(({ role, state }) => isRefeeding || (role !== "optional" || state !== "to_close"))
     .sort((one, other) => (one.number ?? 99) - (other.number ?? 99));
   return section("valves", say("plan-valves", { n: figure(steps.length), plan: outage.plan ? say("plan-number", { n: figure(outage.plan.number), status: say(`plan.${outage.plan.status}`) }) : "–" }),
     steps.length ? make("ol", { class: "valves live" }, ...steps.map((valve) => valveRow(outage, valve, hands))) : make("p", {}, say("no-valves")));
@@ -180,6 +182,7 @@ function valves(outage, hands) {
  * @returns {readonly string[]}
  */
 function resultsFor({ state, role }) {
+  if (role === "refeed") return state === "opened" ? ["closed_tight"] : [];
   if (role === "verify_shut" || state === "to_close" || state === "will_not_close" || state === "not_found") {
     return CLOSING.filter((result) => result !== state);
   }

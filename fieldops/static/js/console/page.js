@@ -13,6 +13,7 @@ import { makeStyle } from "../map/style.js";
 import { viewValve } from "../map/valve_view.js";
 import { knows, say } from "../map/words.js";
 import { makeBoard } from "./board.js";
+import { showAttention } from "./attention.js";
 import { fillHelp, makeCommandBar } from "./command_bar.js";
 import { refuse, undoNow } from "./deed.js";
 import { makeDesk } from "./desk.js";
@@ -108,6 +109,7 @@ function showBoard(now) {
   frame.dataset.boardState = isEmpty ? "empty" : "shown";
   find("board-state").textContent = isEmpty ? say("board-empty", { time: clockOf(now.now) }) : "";
   showCounts(now);
+  showAttention(now, desk.readLateFact);
   if (now.last_event_at) status.happened(now.last_event_at);
   queue.show(now);
   if (isMapReady) {

@@ -121,7 +121,7 @@ export function makePicture(map, { known, lost }) {
     // Where all have water again, hydrants have it, too.
     const painted = live.flatMap(({ keys, status }) => !keys ? [] : status === "restored" ? { ...keys, hydrants_dry: [] } : keys);
     paintAll(map, [...painted, ...(plan ? [plan.answer.keys] : [])], chosen);
-    const signs = live.flatMap(({ valves }) => valves.filter(({ role }) => role !== "optional" && role !== "refeed")
+    const signs = live.flatMap(({ valves }) => valves.filter(({ role, state }) => role !== "refeed" && (role !== "optional" || state !== "to_close"))
       .map((valve) => /** @type {Sign} */ (["valve", valve.valve, (IMAGES[valve.state] ?? IMAGES.to_close)(valve), 500 - (valve.number ?? 99)])));
     const asked = plan ? signsOf(plan) : [];
     const all = new globalThis.Map([...places, ...(plan?.places ?? [])]);

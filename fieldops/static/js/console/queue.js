@@ -1,6 +1,7 @@
 /** The queue: incidents by how bad they are, each with its work orders; one of them is selected. */
 import { find, make } from "../map/elements.js";
 import { figure, knows, say } from "../map/words.js";
+import { escalationMark, lateFactsOf, lateMark } from "./attention.js";
 import { ageOf, clockOf, standOf } from "./moments.js";
 import { SEVERITIES, severityOf, severitySign } from "./severity.js";
 
@@ -85,7 +86,7 @@ export function makeQueue({ selected, opened }) {
     /** @type {Rows} */
     const now = new Map();
     for (const group of groups) {
-      if (group.incident) keepRow(now, { kind: "incident", id: group.incident.id }, incidentRow(group));
+      if (group.incident) keepRow(now, { kind: "incident", id: group.incident.id }, incidentRow(group, board));
       for (const order of group.orders) keepRow(now, { kind: "order", id: order.id }, orderRow(order, group, board));
     }
     kept = now;
@@ -150,12 +151,13 @@ export function makeQueue({ selected, opened }) {
   return { show, move, select, selected: () => current, items: () => items };
 }
 
-/** @param {Group} group */
-function incidentRow(group) {
+/** @param {Group} group @param {Board} board */
+function incidentRow(group, board) {
   const incident = /** @type {Incident} */ (group.incident);
   const out = incident.properties_out;
+  const late = lateFactsOf(board, incident.id);
   return {
-    signature: JSON.stringify([incident, group.severity]),
+    signature: JSON.stringify([incident, group.severity, late.length]),
     build: () => [
       make("div", { class: "line" }, severitySign(group.severity),
         make("strong", { class: "what" }, placeOf(incident)), outBadge(out)),
@@ -167,6 +169,7 @@ function incidentRow(group) {
         incident.reports > 0 && make("span", { "data-reports": String(incident.reports) }, say("reports-n", { n: figure(incident.reports) })),
         (incident.critical_out ?? 0) > 0 && make("span", { class: "critical-count" }, say("critical-n", { n: figure(incident.critical_out ?? 0) })),
         (incident.hydrants_dry ?? 0) > 0 && make("span", { class: "warning" }, say("hydrants-dry-n", { n: figure(incident.hydrants_dry ?? 0) })),
+        lateMark(late),
         incident.is_planned && make("span", { class: "tag" }, say("planned")),
         incident.is_drill && make("span", { class: "tag drill" }, say("drill"))),
     ],
@@ -194,8 +197,9 @@ function orderRow(order, group, board) {
   const limit = limitOf(order);
   const call = board.offers.find((offer) => offer.order === order.id && offer.is_phone_asked);
   const alone = group.incident === null;
+  const late = lateFactsOf(board, order.id);
   return {
-    signature: JSON.stringify([order, suggestion, crew?.name, proposed?.name, alone, call]),
+    signature: JSON.stringify([order, suggestion, crew?.name, proposed?.name, alone, call, late.length]),
     build: () => [
       alone && make("div", { class: "line" }, severitySign(order.severity), make("strong", { class: "what" }, placeOf(order)), outBadge(order.customers_out)),
       make("div", { class: "line" },
@@ -208,6 +212,8 @@ function orderRow(order, group, board) {
       make("div", { class: "line quiet" },
         alone && make("span", { "data-age": order.opened_at }, ageOf(order.opened_at)),
         ...crewWords(order, crew?.name, suggestion, proposed?.name),
+        escalationMark(order),
+        lateMark(late),
         call !== undefined && make("span", { class: "phone" }, say("phone-them", { phone: call.phone ?? say("unknown") }))),
     ],
   };
