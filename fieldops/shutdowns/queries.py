@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, or_, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 
 from fieldops.crews.models import CrewRow, CrewSkill, Shift
 from fieldops.network.models import Customer, Pipe, Valve
@@ -55,11 +55,12 @@ class BlackoutHours:
 
 @dataclass(frozen=True, slots=True)
 class CrewShift:
-    """When a crew that may work valves is on shift."""
+    """When a crew that may work valves is on shift, and the last day it may; None for no end."""
 
     crew_key: int
     starts_at: dt.datetime
     ends_at: dt.datetime
+    valid_until: dt.date | None
 
 
 def insert_shutdown(session: Session, values: Mapping[str, Any]) -> PlannedShutdown:
@@ -179,20 +180,15 @@ def fetch_customer_key(session: Session, customer_id: str) -> int | None:
 def fetch_valve_shifts(session: Session, begin: dt.datetime, end: dt.datetime) -> list[CrewShift]:
     """Read the shifts of crews that may work valves, so far as they touch a span of time."""
     rows = session.execute(
-        select(Shift.crew_key, Shift.starts_at, Shift.ends_at)
+        select(Shift.crew_key, Shift.starts_at, Shift.ends_at, CrewSkill.valid_until)
         .join(CrewRow, CrewRow.key == Shift.crew_key)
+        .join(CrewSkill, CrewSkill.crew_key == Shift.crew_key)
         .where(
             CrewRow.is_active,
+            CrewSkill.skill == "valve",
             Shift.kind == "shift",
             Shift.starts_at < end,
             Shift.ends_at > begin,
-            select(CrewSkill.key)
-            .where(
-                CrewSkill.crew_key == Shift.crew_key,
-                CrewSkill.skill == "valve",
-                or_(CrewSkill.valid_until.is_(None), CrewSkill.valid_until >= end.date()),
-            )
-            .exists(),
         )
     )
     return [CrewShift(*row) for row in rows]

@@ -32,6 +32,8 @@ LONGEST_SEARCH = dt.timedelta(days=60)
 SHOWN = 12
 ZONE = ZoneInfo(TIMEZONE)
 LONGEST_WORK_MIN = 7 * 24 * 60
+EARLIEST = dt.timedelta(minutes=30)
+"""Customers were told a time: nobody is shut off long before it."""
 DEFAULT_OUTAGE = dt.timedelta(hours=24)
 """How long an outage without a forecast is taken to last."""
 
@@ -50,6 +52,7 @@ class Other:
     begins_at: dt.datetime
     ends_at: dt.datetime
     question: Question
+    is_planned: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +257,7 @@ def open_shutdown(
     Raises
     ------
     NotApprovableError
-        If it was not approved.
+        If it was not approved, or it is not the time of its slot.
     NotFoundError
         If the network has changed, and nothing of it is left.
     """
@@ -262,6 +265,16 @@ def open_shutdown(
     if shutdown.status != "approved":
         raise NotApprovableError(
             "Only an approved shutdown can begin, and %(id)s is not.", id=shutdown.id
+        )
+    if (
+        shutdown.starts_at is None
+        or shutdown.ends_at is None
+        or not (shutdown.starts_at - EARLIEST <= now < shutdown.ends_at)
+    ):
+        raise NotApprovableError(
+            "%(id)s may begin only in its slot, or %(min)s minutes before: approve another slot.",
+            id=shutdown.id,
+            min=EARLIEST // dt.timedelta(minutes=1),
         )
     question = as_question(shutdown)
     place = queries.fetch_place(
@@ -394,18 +407,20 @@ def _judge_slots(
     end = starts[-1] + work
     jointly = np.zeros(len(starts), dtype=np.int64)
     overlaps: list[list[str]] = [[] for _ in starts]
+    planned = np.zeros(len(starts), dtype=np.int64)
+    refused = _refusals(session, dry.keys, hours, length_h, midnight)
     for other in _others(session, shutdown, starts[0], end, now):
         lasts = [(at - midnight).total_seconds() / 3600 for at in (other.begins_at, other.ends_at)]
         both_h = overlap_hours(hours, length_h, *lasts)
-        added, both_dry = _joint(session, shutdown, other, dry, now)
+        added, only_both = _joint(session, shutdown, other, dry, now)
         share = np.divide(both_h, length_h)
         harm += (added - dry.total) * weighted_hours(hours, length_h, factors) * share
-        jointly += np.where(both_h > 0, both_dry, 0)
+        jointly += np.where(both_h > 0, only_both.total, 0)
+        planned += (both_h > 0) & other.is_planned
+        also = _refusals(session, only_both.keys, hours, length_h, midnight)
         for number in np.flatnonzero(both_h > 0).tolist():
             overlaps[number].append(other.id)
-    refused = _refusals(
-        queries.fetch_blackouts(session, dry.keys.tolist()), hours, length_h, midnight
-    )
+            refused[number] = tuple(dict.fromkeys(refused[number] + also[number]))
     shifts = queries.fetch_valve_shifts(session, starts[0], end)
     return [
         Slot(
@@ -415,20 +430,25 @@ def _judge_slots(
             jointly_dry=int(jointly[number]),
             overlaps=tuple(overlaps[number]),
             critical_refused=refused[number],
-            crews=_crews(shifts, start),
+            # Each planned shutdown at the same time has need of a crew, too.
+            crews=max(0, _crews(shifts, start) - int(planned[number])),
         )
         for number, start in enumerate(starts)
     ]
 
 
 def _refusals(
-    blackouts: Sequence[BlackoutHours],
+    session: Session,
+    customer_keys: NDArray[np.int64],
     hours: NDArray[np.float64],
     length_h: float,
     midnight: dt.datetime,
 ) -> list[tuple[str, ...]]:
     """Say for each slot whose blackout hours it touches."""
     refused: list[list[str]] = [[] for _ in hours]
+    blackouts = (
+        queries.fetch_blackouts(session, customer_keys.tolist()) if len(customer_keys) else []
+    )
     for each in blackouts:
         touched = is_in_window(
             hours,
@@ -449,7 +469,15 @@ def _hour(time: dt.time) -> float:
 
 def _crews(shifts: Sequence[CrewShift], start: dt.datetime) -> int:
     """Count the crews that can close the valves when the slot begins."""
-    return len({each.crew_key for each in shifts if each.starts_at <= start < each.ends_at})
+    day = start.astimezone(ZONE).date()
+    return len(
+        {
+            each.crew_key
+            for each in shifts
+            if each.starts_at <= start < each.ends_at
+            and (each.valid_until is None or each.valid_until >= day)
+        }
+    )
 
 
 def _others(
@@ -461,7 +489,7 @@ def _others(
 ) -> list[Other]:
     """Find the closures that may be under way in a span of time."""
     planned = [
-        Other(other.id, other.starts_at, other.ends_at, as_question(other))
+        Other(other.id, other.starts_at, other.ends_at, as_question(other), is_planned=True)
         for other in queries.fetch_approved_between(session, begin, end, but=shutdown.key)
         if other.starts_at and other.ends_at
     ]
@@ -471,6 +499,7 @@ def _others(
             outage.opened_at,
             outage.expected_until or now + DEFAULT_OUTAGE,
             outage.question,
+            is_planned=False,
         )
         for outage in list_open(session)
         if outage.key != shutdown.outage_key and not outage.outage.is_drill
@@ -480,12 +509,13 @@ def _others(
 
 def _joint(
     session: Session, shutdown: PlannedShutdown, other: Other, dry: Dry, now: dt.datetime
-) -> tuple[int, int]:
-    """Give the properties that this closure adds to another, and those dry only under both."""
+) -> tuple[int, Dry]:
+    """Give the properties that this closure adds to another, and who is dry only under both."""
     others = _who_is_dry(session, [other.question], now)
     both = _who_is_dry(session, [as_question(shutdown), other.question], now)
-    only_both = ~np.isin(both.keys, np.concatenate([dry.keys, others.keys]))
-    return both.total - others.total, int(both.properties[only_both].sum())
+    is_only = ~np.isin(both.keys, np.concatenate([dry.keys, others.keys]))
+    only_both = Dry(both.keys[is_only], both.properties[is_only], 0)
+    return both.total - others.total, only_both
 
 
 def _who_is_dry(session: Session, questions: Sequence[Question], now: dt.datetime) -> Dry:

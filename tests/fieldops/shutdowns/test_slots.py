@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from fieldops.errors import FieldopsError
 from fieldops.events.service import Actor, Operation
@@ -129,6 +130,35 @@ def test_two_jobs_at_once_leave_those_dry_whom_neither_would_alone(town: Session
     assert together.harm_property_h == pytest.approx(40 * 2 * 0.25)
 
 
+def test_two_jobs_at_once_need_two_crews_and_spare_who_would_be_dry_by_both(
+    town: Session,
+) -> None:
+    """The one crew is taken, and the hospital dries up only by both."""
+    staff(town, 0, 24)
+    first = ask(town, "north")
+    service.approve_shutdown(town, first.id, NIGHT, "A-1", MANAGER, NOW)
+    assert service.judge_slot(town, ask(town, "south"), NIGHT, NOW).crews == 0
+    service.add_blackout(town, "H", range(1, 8), dt.time(0), dt.time(23, 59), "透析")
+
+    together = service.judge_slot(town, ask(town, "south"), NIGHT, NOW)
+
+    assert together.critical_refused == ("H (透析)",)
+    assert service.judge_slot(town, ask(town, "south"), NIGHT + DAY, NOW).is_allowed
+
+
+def test_a_certificate_counts_up_to_its_last_day(town: Session) -> None:
+    """And its end spoils no earlier slot of the same search."""
+    staff(town, 0, 24)
+    town.execute(text("UPDATE crew_skill SET valid_until = '2026-07-05'"))
+    shutdown = ask(town, "north")
+
+    slots = service.find_slots(town, shutdown, NOW, NOW + 14 * DAY, NOW)
+
+    days = {slot.starts_at.astimezone(CHINA).day for slot in slots.best}
+    assert days <= {1, 2, 3, 4, 5}
+    assert 0 < slots.refused_crews < slots.tried
+
+
 def test_a_shutdown_is_approved_begun_and_over_with_its_outage(town: Session) -> None:
     """It cannot begin before it is approved, nor twice."""
     staff(town, 0, 24)
@@ -136,6 +166,8 @@ def test_a_shutdown_is_approved_begun_and_over_with_its_outage(town: Session) ->
     with pytest.raises(FieldopsError, match="Only an approved"):
         service.open_shutdown(town, shutdown.id, DISPATCHER, NOW)
     service.approve_shutdown(town, shutdown.id, NIGHT, "A-1", MANAGER, NOW)
+    with pytest.raises(FieldopsError, match="only in its slot"):
+        service.open_shutdown(town, shutdown.id, DISPATCHER, NOW)
 
     opened = service.open_shutdown(town, shutdown.id, DISPATCHER, NIGHT)
     with pytest.raises(FieldopsError, match="Only an approved"):
