@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, Field, StrictBool
@@ -51,18 +51,18 @@ class ReportDraft:
     the same number is the same report.
     """
 
-    kind: str
+    kind: Annotated[str, Field(max_length=50)]
     channel: str = "phone"
     contact: str = "fault"
-    words: str = ""
-    name: str | None = None
-    phone: str | None = None
-    lon: float | None = None
-    lat: float | None = None
-    address: str | None = None
-    pipe: str | None = None
-    at_m: float | None = None
-    customer: str | None = None
+    words: Annotated[str, Field(max_length=4000)] = ""
+    name: Annotated[str | None, Field(max_length=100)] = None
+    phone: Annotated[str | None, Field(max_length=40)] = None
+    lon: Annotated[float | None, Field(ge=-180, le=180)] = None
+    lat: Annotated[float | None, Field(ge=-90, le=90)] = None
+    address: Annotated[str | None, Field(max_length=500)] = None
+    pipe: Annotated[str | None, Field(max_length=200)] = None
+    at_m: Annotated[float | None, Field(ge=0)] = None
+    customer: Annotated[str | None, Field(max_length=200)] = None
     danger: bool = False
     is_answered: bool = False
     is_drill: bool = False

@@ -46,6 +46,16 @@ def test_a_change_of_the_wrong_kind_is_refused_for_good(
     assert service.find_report(town, report.id) == report
 
 
+@pytest.mark.parametrize(("field", "value"), [("lon", 999), ("at_m", -5), ("words", "长" * 4001)])
+def test_a_report_out_of_bounds_is_refused_for_good(
+    client: FlaskClient, town: Session, field: str, value: object
+) -> None:
+    """As at every other door."""
+    body = {"kind": "leak", "pipe": "P2", "at_m": 5, "lat": 31, field: value}
+    (answer,) = send(client, bearer(town, "crew"), operation("report:new", "register", body=body))
+    assert (answer["status"], field in answer["message"]) == ("illegal", True)
+
+
 def test_a_call_back_at_a_time_without_a_zone_is_refused_for_good(
     client: FlaskClient, town: Session
 ) -> None:
