@@ -152,6 +152,8 @@ def open_outage(session: Session, draft: OutageDraft, actor: Actor, now: dt.date
     is_drill = draft.is_drill or bool(incident and incident.is_drill)
     situation = Situation.read(session, is_drill=is_drill)
     first = keys["pipe"][0] if keys["pipe"] else (None, None)
+    known = queries.fetch_of_incident(session, incident.key) if incident else []
+    _refuse_second(known, *first)
     at = queries.fetch_place_of_pipe(session, *first) if first[0] is not None else None
     lon, lat = at or ((incident.lon, incident.lat) if incident else (None, None))
     outage = queries.insert_outage(
@@ -187,9 +189,21 @@ def open_outage(session: Session, draft: OutageDraft, actor: Actor, now: dt.date
     )
     outage = plans.put_in_force(situation, outage, plan, made.number, now)
     deed = Deed(session, situation, outage, actor, now, now, {}, None)
+    if incident:
+        pipe_key = outage.pipe_key if known else None
+        if pipe_key is not None or not known:
+            work_orders.join_outage(session, incident.key, outage.key, now, pipe_key=pipe_key)
     deed.tell("opened", {"pipe": draft.pipe, "is_planned": draft.is_planned})
     settle(deed, plan=plan)
     return find_outage(session, outage.id)
+
+
+def _refuse_second(known: Sequence[Outage], pipe_key: int | None, at_m: float | None) -> None:
+    """Refuse to open an outage twice: its customers would count twice."""
+    for one in known:
+        is_same = (one.pipe_key, one.at_m) == (pipe_key, at_m) and pipe_key is not None
+        if is_same and one.status == "open":
+            raise ConflictError("%(outage)s is open already at this place.", outage=one.id)
 
 
 def _aware_at(
@@ -377,7 +391,15 @@ def _follow_order(session: Session, event: Event) -> None:
         return
     stage, kinds = STAGE_OF_EVENT[event.kind]
     outages = queries.fetch_of_incident(session, int(str(incident).removeprefix("I-")))
-    if not outages or work_orders.find_order(session, str(event.body["id"])).kind not in kinds:
+    if not outages:
+        return
+    order = work_orders.find_order(session, str(event.body["id"]))
+    if order.kind not in kinds:
+        return
+    if order.outage_key is not None:
+        outages = [one for one in outages if one.key == order.outage_key]
+    elif stage in {"repaired", "flushed"} and len(outages) > 1:
+        # Nobody knows which trench it is: none may be refilled by it.
         return
     for outage in outages:
         if getattr(outage, f"{stage}_at") is not None:

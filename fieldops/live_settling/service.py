@@ -271,11 +271,7 @@ def _record_effects(deed: Deed) -> None:
     if outage.incident_key is None or outage.incident_id is None:
         return
     open_ones = queries.fetch_of_incident(deed.session, outage.incident_key)
-    critical: set[str] = set()
-    for one in open_ones:
-        critical |= set(queries.tally(deed.session, one.key).critical)
-    properties = sum(one.properties_out for one in open_ones)
-    people = [one.people_out for one in open_ones]
+    concerned = queries.fetch_concerned(deed.session, [one.key for one in open_ones])
     known = queries.fetch_plans(deed.session, [one.key for one in open_ones])
     numbers = {one.key: one.plan_number for one in open_ones}
     hydrants = {
@@ -289,15 +285,21 @@ def _record_effects(deed: Deed) -> None:
         deed.session,
         outage.incident_id,
         incidents.IncidentEffect(
-            properties_out=properties,
-            people_out=None if None in people else sum(one for one in people if one is not None),
-            critical_ids=sorted(critical),
+            properties_out=concerned.properties,
+            people_out=concerned.people,
+            critical_ids=concerned.critical,
             hydrants_dry=0 if is_back else len(hydrants),
         ),
         deed.now,
         deed.actor,
     )
-    work_orders.set_effect(deed.session, outage.incident_key, properties, len(critical), deed.now)
+    work_orders.set_effect(
+        deed.session,
+        outage.incident_key,
+        concerned.properties,
+        len(concerned.critical),
+        deed.now,
+    )
 
 
 def _record_facts(deed: Deed) -> None:

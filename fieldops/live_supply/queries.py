@@ -651,6 +651,34 @@ def tally(session: Session, outage_key: int) -> Tally:
     return Tally(**row._mapping)  # noqa: SLF001 - its public name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concerned:
+    """Whom several outages concern together, nobody twice."""
+
+    properties: int
+    people: int | None
+    critical: list[str]
+
+
+def fetch_concerned(session: Session, outage_keys: Sequence[int]) -> Concerned:
+    """Count who is dry, or expected to be, by any of some outages; people None if not known."""
+    row = session.execute(
+        text(
+            "WITH own AS (SELECT customer_key, max(customer) AS customer,"
+            " max(properties) AS properties, bool_or(is_critical) AS is_critical,"
+            " CASE WHEN bool_or(people IS NULL) THEN NULL ELSE max(people) END AS people"
+            " FROM outage_interval WHERE outage_key = ANY(:outages) AND restored_at IS NULL"
+            " GROUP BY customer_key)"
+            " SELECT coalesce(sum(properties), 0) AS properties,"
+            " CASE WHEN bool_or(people IS NULL) THEN NULL ELSE coalesce(sum(people), 0) END"
+            " AS people, coalesce(array_agg(customer ORDER BY customer)"
+            " FILTER (WHERE is_critical), '{}') AS critical FROM own"
+        ),
+        {"outages": list(outage_keys)},
+    ).one()
+    return Concerned(**row._mapping)  # noqa: SLF001 - its public name
+
+
 def delete_never_lost(session: Session, outage_key: int) -> None:
     """Forget who was expected to be dry and never was."""
     session.execute(
@@ -792,7 +820,7 @@ def sum_minutes_lost(session: Session, since: dt.datetime, until: dt.datetime) -
             " range_agg(tstzrange(i.lost_at, greatest(i.lost_at, least(:until,"
             " coalesce(i.restored_at, :until))))) FILTER (WHERE NOT o.is_planned) AS unplanned"
             " FROM outage_interval i JOIN outage o ON o.key = i.outage_key"
-            " WHERE NOT o.is_drill AND o.aware_at < :until"
+            " WHERE NOT o.is_drill"
             " AND coalesce(o.closed_at, 'infinity') >= :since AND i.lost_at < :until"
             " AND coalesce(i.restored_at, :until) > :since GROUP BY i.customer_key),"
             " period AS (SELECT tstzmultirange(tstzrange(:since, :until)) AS span),"

@@ -227,6 +227,20 @@ def set_effect(
         tell(session, after, "effect_changed", SYSTEM, now, changed)
 
 
+def join_outage(
+    session: Session, incident_key: int, outage_key: int, now: dt.datetime, *, pipe_key: int | None
+) -> None:
+    """Give an incident's open orders that have no outage this one; `pipe_key` None: all of them."""
+    for order_id in queries.fetch_open_of_incident(session, incident_key, is_locked=True):
+        order = find_order(session, order_id)
+        if order.outage_key is not None or pipe_key not in {None, order.pipe_key}:
+            continue
+        version = order.version + 1
+        queries.update_order(session, order.key, outage_key=outage_key, version=version)
+        after = find_order(session, order_id)
+        tell(session, after, "effect_changed", SYSTEM, now, {"outage": f"O-{outage_key}"})
+
+
 def facts_of(order: WorkOrder) -> dict[str, Any]:
     """Give all that is known of an order by name, as needs and merges ask for it."""
     own = {name: getattr(order, name) for name in WorkOrder.__slots__ if name != "data"}

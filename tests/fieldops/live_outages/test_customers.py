@@ -186,6 +186,18 @@ def test_planned_minutes_are_what_no_unplanned_outage_cost(session: Session) -> 
     assert found.customer_minutes_unplanned == 60 + 60
 
 
+def test_a_planned_outage_counts_from_the_first_valve_though_it_begins_early(
+    session: Session,
+) -> None:
+    """Announced for ten o'clock, shut at ten past two."""
+    three_in_a_row().plant(session)
+    Job(session, "P4", is_planned=True, planned_from=at(600), planned_until=at(900)).close_valve(
+        "V3", 10
+    )
+
+    assert count_minutes(session, at(0), at(300)).customer_minutes == 290
+
+
 def test_only_what_lies_in_the_period_counts(session: Session) -> None:
     """And an interruption that goes on counts until the period ends."""
     three_in_a_row().plant(session)

@@ -113,6 +113,48 @@ def test_a_crews_steps_are_the_stages_of_the_job(session: Session) -> None:
     assert last["p90"] < first["p90"]
 
 
+def test_a_repair_frees_the_trench_of_its_own_outage_only(session: Session) -> None:
+    """An incident of two outages: the order belongs to the one that it was opened for."""
+    three_in_a_row().plant(session)
+    cast = make_cast(session)
+    incident = burst(session)
+    order = make_order(session, at(0), incident_key=incident.key, kind="repair")
+    own = Job(session, "P2", incident_id=incident.id)
+    other = Job(session, "P4", minute=1, incident_id=incident.id)
+    assert find_order(session, order.id).outage_key == own.now.key
+    nobodys = make_order(session, at(1), incident_key=incident.key, kind="repair")
+    for each, crew, member in (
+        (order, cast.crew_id, cast.crew),
+        (nobodys, cast.other_crew_id, cast.other_crew),
+    ):
+        act(session, each, "triage", cast.dispatcher, at(1))
+        act(session, each, "assign", cast.dispatcher, at(2), body={"crew": crew})
+        for minute, action in ((3, "accept"), (4, "depart"), (15, "arrive"), (16, "start")):
+            act(session, each, action, member, at(minute))
+    other.close_valve("V3", 20)
+    assert act(session, nobodys, "finish", cast.other_crew, at(50)).status == "applied"
+    assert (own.now.outage.repaired_at, other.now.outage.repaired_at) == (None, None)
+    assert act(session, order, "finish", cast.crew, at(60)).status == "applied"
+
+    assert (own.now.outage.repaired_at, other.now.outage.repaired_at) == (at(60), None)
+    assert other.do("reopen_valve", 61, valve="V3").status == "illegal"
+
+
+def test_nobody_counts_twice_in_an_incident(session: Session) -> None:
+    """Two outages of one incident overlap; one and the same is not opened twice."""
+    three_in_a_row().plant(session)
+    incident = burst(session)
+    order = make_order(session, at(0), incident_key=incident.key)
+    Job(session, "P3", incident_id=incident.id)
+    Job(session, "P4", minute=1, incident_id=incident.id)
+
+    after = find_incident(session, incident.id)
+    assert (after.properties_out, after.people_out) == (2, 4)
+    assert find_order(session, order.id).customers_out == 2
+    with pytest.raises(ConflictError, match="open already at this place"):
+        Job(session, "P3", minute=2, incident_id=incident.id)
+
+
 def test_a_valve_crew_does_not_repair(session: Session) -> None:
     """The end of its order makes safe; the trench is still open."""
     three_in_a_row().plant(session)
