@@ -310,3 +310,20 @@ def test_an_operation_that_loses_a_deadlock_is_tried_again(
     monkeypatch.setattr(service, "appliers", lambda: {"thing": lose_twice})
     [result] = send(client, crew, operation("thing:1", "do"))
     assert result["status"] == "applied"
+
+
+def test_an_operation_says_how_far_its_clock_is_off(
+    client: FlaskClient, crew: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feature can tell by it when something was done; without a word it is not known."""
+    seen: list[float | None] = []
+
+    def spy(session: Session, wanted: Operation, actor: Actor, now: dt.datetime) -> Outcome:
+        seen.append(wanted.skew_s)
+        return apply(session, wanted, actor, now)
+
+    monkeypatch.setattr(service, "appliers", lambda: {"thing": spy})
+    ahead = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=40)
+    send(client, crew, operation("thing:7", "do"), sent_at=ahead)
+    send(client, crew, operation("thing:7", "do"))
+    assert seen == [pytest.approx(2400, abs=5), None]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+import fieldops.order_steps.service as steps
 from fieldops.crews.models import CrewMember, CrewRow
+from fieldops.errors import ConflictError
 from fieldops.events.service import SYSTEM
 from fieldops.incidents.service import IncidentDraft, close_incident, find_incident, open_incident
 from fieldops.work_orders.service import find_order
@@ -23,6 +25,7 @@ from tests.fieldops.work_orders.orders import (
 )
 
 if TYPE_CHECKING:
+    import pytest
     from sqlalchemy.orm import Session
 
 MINUTE = dt.timedelta(minutes=1)
@@ -152,7 +155,7 @@ def test_nobody_has_seen_a_version_that_is_still_to_come(session: Session) -> No
 
 
 def test_an_incident_is_open_again_with_its_order(session: Session) -> None:
-    """Or the order stays closed, because another incident has the segment."""
+    """However often."""
     cast = make_cast(session)
     draft = IncidentDraft(kind="burst", lon=118.8, lat=32.0)
     incident = open_incident(session, draft, SYSTEM, NOW)
@@ -161,3 +164,22 @@ def test_an_incident_is_open_again_with_its_order(session: Session) -> None:
     close_incident(session, incident.id, SYSTEM, NOW)
     assert act(session, order, "reopen", cast.dispatcher).status == "applied"
     assert find_incident(session, incident.id).is_open
+
+
+def test_an_order_stays_closed_where_its_incident_has_to(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another incident is open in the segment, and the reason says so."""
+
+    def refuse(*_: object) -> None:
+        raise ConflictError("%(incident)s is open already.", incident="I-404")
+
+    monkeypatch.setattr(steps, "reopen_incident", refuse)
+    cast = make_cast(session)
+    incident = open_incident(session, IncidentDraft(kind="burst", lon=118.8, lat=32.0), SYSTEM, NOW)
+    order = make_order(session, incident_key=incident.key)
+    lead_to(session, order, cast, "cancelled")
+    close_incident(session, incident.id, SYSTEM, NOW)
+    outcome = act(session, order, "reopen", cast.dispatcher)
+    assert (outcome.status, outcome.params["incident"]) == ("illegal", "I-404")
+    assert find_order(session, order.id).state == "cancelled"
