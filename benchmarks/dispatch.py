@@ -7,16 +7,22 @@ How long customers wait for a crew under several policies, and how fast one deci
     ./run bench dispatch --json                 one object for machines; progress goes to stderr
 
 The days are those of `benchmarks.burst_day`. Every policy gets the same days:
-the nearest free crew by straight line and by road, bursts before leaks before
-routine work; by road again with all classes alike; the oldest job first; and
-`gis.assignment`, called as the application calls it, with what the utility's own
-records would tell it of calls to come. What was tuned there, the weights of
-classes, of lateness and of crews kept for calls to come, was tuned on days 100
-and above. The days reported here are 1 to 12.
+
+- nearest by straight line, and by road: bursts before leaks before routine work,
+  in a class the oldest first, and each gets the nearest free crew that is fit;
+- nearest pair by road: the same, but in a class the nearest pair of job and
+  crew comes first, which drives less and starves what is far;
+- first come, first served: the oldest job of all gets the nearest free crew;
+- fieldops: `gis.assignment`, called as the application calls it, with what the
+  utility's own records would tell it of calls to come.
+
+What was tuned in the last, the weights of classes and of lateness and the worth of
+crews kept for calls to come, was tuned on days 100 and above. The days
+reported here are 1 to 12.
 
 A ratio is the mean over the days of what was avoidable under one policy over
-what was avoidable by the nearest crew by road, bursts first, the strictest of
-the peers. Quantiles are over the bursts of all days together.
+what was avoidable by the nearest crew by road. Quantiles are over the bursts
+of all days together.
 
 Decisions are timed with 100 crews, a third on sites, and 500 open jobs over an
 invented city of over 200,000 stretches of street: from the crews' places to

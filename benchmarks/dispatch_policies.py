@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from benchmarks.burst_day import City, Crew, Policy, State
 
     Cost = Callable[[State, Crew, int], float]
-    Rank = Callable[[State, int], float]
+    Rank = Callable[[State, int], tuple[float, float]]
 
-SPOTS = 40
+SPOTS = 150
 """Places from which calls are expected, spread by chance over the city."""
 USUAL_WAIT_MIN = (4.0, 6.0, 9.0), (12.0, 21.0, 38.0)
 """How long bursts wait by jobs an hour, where the nearest crew is sent: what records would say."""
@@ -79,19 +79,20 @@ def by_straight_line(state: State, crew: Crew, job: int) -> float:
     return float(np.hypot(east_m, north_m))
 
 
-def by_class(state: State, job: int) -> float:
-    """Rank bursts first, then leaks; within a class the nearest pair decides."""
-    return CLASSES.index(state.day.jobs[job].kind)
+def by_class_and_age(state: State, job: int) -> tuple[float, float]:
+    """Rank bursts first, then leaks; within a class the oldest."""
+    found = state.day.jobs[job]
+    return CLASSES.index(found.kind), found.reported_s
 
 
-def by_age(state: State, job: int) -> float:
+def by_class(state: State, job: int) -> tuple[float, float]:
+    """Rank bursts first, then leaks; within a class the nearest pair of job and crew decides."""
+    return CLASSES.index(state.day.jobs[job].kind), 0.0
+
+
+def by_age(state: State, job: int) -> tuple[float, float]:
     """Rank the oldest first."""
-    return state.day.jobs[job].reported_s
-
-
-def by_nothing(state: State, job: int) -> float:  # noqa: ARG001 - a rank
-    """Rank all alike: the nearest pair of all."""
-    return 0.0
+    return state.day.jobs[job].reported_s, 0.0
 
 
 def weighted(state: State) -> dict[int, int | None]:
@@ -107,9 +108,9 @@ def weighted(state: State) -> dict[int, int | None]:
 
 
 POLICIES: dict[str, Policy] = {
-    "nearest by straight line": greedy(by_class, by_straight_line),
-    "nearest by road": greedy(by_class, by_road),
-    "nearest by road, classes alike": greedy(by_nothing, by_road),
+    "nearest by straight line": greedy(by_class_and_age, by_straight_line),
+    "nearest by road": greedy(by_class_and_age, by_road),
+    "nearest pair by road": greedy(by_class, by_road),
     "first come, first served": greedy(by_age, by_road),
     "fieldops": weighted,
 }

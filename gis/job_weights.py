@@ -25,8 +25,8 @@ FLOOR = {
 """Least weight of a class, in customers out."""
 LATE = {
     Severity.DANGER: DANGER_WEIGHT,
-    Severity.BURST: 200.0,
-    Severity.LEAK: 12.0,
+    Severity.BURST: 600.0,
+    Severity.LEAK: 20.0,
     Severity.ROUTINE: 1.0,
 }
 """What each second past the limit costs besides, in customers out, however few there are."""

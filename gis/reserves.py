@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from gis.network import Flags, Numbers
 
-NEAR_FUTURE_S = 5400.0
+NEAR_FUTURE_S = 3600.0
 """So long the crews' present places say who would be near a call; then all has changed."""
 MOST_LATER_S = 600.0
 """One crew fewer makes no call wait longer than this: by then another one is free."""
