@@ -44,7 +44,7 @@ export const lateMark = (facts) => facts.length > 0
 
 /** @param {LateFact} fact @param {(fact: LateFact) => void} read */
 const lateLine = (fact, read) => make("li", { "data-fact-position": String(fact.position) },
-  make("span", {}, make("strong", {}, fact.subject), " ", say("late-fact-line", {
+  make("span", {}, make("strong", {}, fact.subject), " ", say("late-fact"), say("colon"), say("late-fact-line", {
     what: fact.what, by: fact.by ?? say("unknown"), time: clockOf(fact.occurred_at), received: clockOf(fact.received_at) })),
   make("button", { type: "button", class: "quiet", "data-focus": `late ${fact.position}`, click: () => read(fact) }, say("late-fact-read")));
 
