@@ -146,7 +146,7 @@ class City:
         (FromTo, ToFrom, anything else is both ways) and "Speed Limit Km".
         """
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            rows = [row for row in csv.DictReader(file) if row["STARTX"] and row["ENDX"]]
         ends = np.array(
             [[float(row[name]) for name in ("STARTX", "STARTY", "ENDX", "ENDY")] for row in rows]
         )
