@@ -40,6 +40,7 @@ class Job:
     An open work order, as far as it matters to who goes there.
 
     `phase`: waiting for a crew, coming (a crew is ordered there), there, or held.
+    `widest_valve_mm` is of the valves that its outages close; None where one is not known.
     """
 
     key: int
@@ -71,6 +72,7 @@ class Job:
     is_pinned: bool
     is_drill: bool
     version: int
+    widest_valve_mm: float | None
 
     @property
     def is_emergency(self) -> bool:
@@ -107,7 +109,12 @@ SELECT w.key, w.id, i.id, w.kind, w.severity, w.state,
     coalesce(w.diameter_mm, p.diameter_mm), p.material, w.needs_excavation,
     w.customers_out, w.critical_out, w.weight_floor, w.expected_work_min, w.release_at,
     w.arrive_due_at, w.after_order_key, w.reported_at, w.arrived_at, w.started_at,
-    w.is_pinned, w.is_drill, w.version
+    w.is_pinned, w.is_drill, w.version,
+    (SELECT CASE WHEN bool_and(v.diameter_mm IS NOT NULL) THEN max(v.diameter_mm) END
+     FROM outage o
+     JOIN outage_valve ov ON ov.outage_key = o.key AND ov.role = 'close'
+     LEFT JOIN valve v ON ov.device_table = 'valve' AND v.key = ov.device_key
+     WHERE o.incident_key = w.incident_key AND o.status <> 'closed')
 FROM work_order w
 JOIN order_stage s ON s.process_version = w.process_version AND s.state = w.state
 JOIN order_stage assigned

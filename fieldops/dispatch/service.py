@@ -239,18 +239,30 @@ def _check_crews(
 
 def keep_unfit_away(session: Session, event: Event) -> None:
     """
-    Refuse crews that lack what an order needs, by whatever door somebody sends them.
+    Refuse crews that lack what an order needs or do not work, by whatever door they are sent.
 
     Raises
     ------
     ConflictError
-        If a skill or equipment is lacking or expired.
+        If a skill or equipment is lacking or expired, or a crew is off its shift and nobody gave a
+        reason.
     """
     order = find_order(session, str(event.body["id"]))
-    for crew_id in (order.crew_id, order.second_crew_id):
-        if crew_id is None or not order.skills:
+    has_reason = bool(event.body.get("pin_reason") or event.body.get("reason"))
+    crew_ids = [order.crew_id, order.second_crew_id]
+    if event.kind == "work_order.changed":
+        is_new = order.changed_in.get("second_crew") == order.version
+        crew_ids = [order.second_crew_id] if is_new else []
+    for crew_id in crew_ids:
+        if crew_id is None:
             continue
         crew = find_crew(session, crew_id, event.received_at)
+        if not has_reason and not _is_at_work(crew, order):
+            raise ConflictError(
+                "%(crew)s is off its shift. Give a reason to send it all the same.",
+                crew=crew.name,
+                order=order.id,
+            )
         missing = _find_missing(crew, order)
         if missing:
             raise ConflictError(
@@ -263,6 +275,7 @@ def keep_unfit_away(session: Session, event: Event) -> None:
 
 HANDLERS = {
     "work_order.assigned": keep_unfit_away,
+    "work_order.changed": keep_unfit_away,
     "work_order.transferred": keep_unfit_away,
 }
 
@@ -293,12 +306,20 @@ def sweep_offers(session: Session, now: dt.datetime) -> int:
 
 
 def pass_on(session: Session, offer: Offer, now: dt.datetime) -> None:
-    """Offer a job to the next crew; where there is none, it waits for the dispatcher."""
+    """
+    Offer a job to the next crew; where there is none, it waits for the dispatcher.
+
+    So does what nobody but a person may send somebody to.
+    """
     offers.let_lapse(session, offer, now)
     order = find_order(session, offer.order_id)
     if order.crew_key != offer.crew_key or order.state != "assigned":
         return
     picture = current_picture(session, now)
+    row = picture.job_row(order.id)
+    is_for_person = (
+        row is None or why_not_automatic(picture.jobs[row], picture.settings) is not None
+    )
     free = {
         picture.crews[row].id
         for row in range(len(picture.crews))
@@ -309,7 +330,7 @@ def pass_on(session: Session, offer: Offer, now: dt.datetime) -> None:
         for each in why(session, offer.order_id, now)
         if each.can_go and each.crew_id in free
     ]
-    if able and order.crews_needed == 1:
+    if able and order.crews_needed == 1 and not is_for_person:
         wish = Sending(order_id=order.id, crew_id=able[0], base_version=order.version)
         if send(session, wish, SYSTEM, now).status.startswith("applied"):
             return
@@ -369,9 +390,10 @@ def why_not_automatic(job: Job, settings: Settings) -> str | None:
     if job.needs_excavation or "excavation" in job.skills:
         return "excavation"
     if job.kind == "make_safe" or "valve" in job.skills:
-        if job.diameter_mm is None:
+        # Valves on a narrow main's ends may be those of the wide main that feeds it.
+        if job.widest_valve_mm is None:
             return "diameter_unknown"
-        if job.diameter_mm > settings.automatic_max_diameter_mm:
+        if job.widest_valve_mm > settings.automatic_max_diameter_mm:
             return "diameter"
     return None
 

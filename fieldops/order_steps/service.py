@@ -51,8 +51,8 @@ OFFICE = SENDERS | {"service_agent"}
 SAID_ONCE = frozenset({"crew", "second_crew", "reason", "resume_by", "text", "pin_reason"})
 """What belongs to a step and not to the order's papers."""
 
-RESERVED = frozenset({"assigned_by"})
-"""What the order keeps among its papers by itself."""
+RESERVED = frozenset({"assigned_by", "is_pinned"})
+"""What the order keeps by itself: who gave it to its crew, and whether for a reason."""
 
 SAID_AT_ANY_TIME = frozenset({"note", "set"})
 """What a crew tells is true of the order, whoever has it since."""
@@ -291,7 +291,22 @@ def check_legal(step: Step, transition: Transition | None) -> Outcome | None:
             crew=step.order.crew_name,
             by=step.order.data.get("assigned_by") or "?",
         )
-    return None
+    return _check_pin(step)
+
+
+def _check_pin(step: Step) -> Outcome | None:
+    """Refuse to send another crew than the one that a dispatcher chose for a reason, without one."""
+    body, order = step.operation.body, step.order
+    is_sent_again = step.action in SENDS and order.crew_id is not None
+    has_reason = is_given(body.get("pin_reason")) or bool(step.reason)
+    if not is_sent_again or not order.is_pinned or has_reason or body.get("crew") == order.crew_id:
+        return None
+    return step.refuse(
+        "conflict",
+        "%(crew)s is pinned to %(order)s: %(reason)s. Give a reason to change that.",
+        crew=order.crew_name or "?",
+        reason=order.pin_reason or "?",
+    )
 
 
 def merge(step: Step, transition: Transition | None) -> Outcome | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
 
 from fieldops.crews.models import SKILLS
 from fieldops.crews.service import record_position
 from fieldops.events.service import SYSTEM, Actor, Operation, Outcome
+from fieldops.incidents.service import IncidentDraft, open_incident
 from fieldops.rosters import queries as rosters
 from fieldops.work_orders.service import OrderDraft, WorkOrder, apply_operation, open_order
 from tests.fieldops.network.towns import draw, land
@@ -22,6 +26,16 @@ MINUTE = dt.timedelta(minutes=1)
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
 LON, LAT = 116.0, 30.0
+ASKED = (
+    "pipes",
+    "valves",
+    "nodes",
+    "hydrants",
+    "closed",
+    "inoperable",
+    "unreachable",
+    "opened",
+)
 
 STREETS: dict[str, list[tuple[float, float]]] = {
     "R-南岸": [(0.0, 0.0), (0.01, 0.0), (0.03, 0.0)],
@@ -79,6 +93,49 @@ def place_crew(
     if x is not None:
         move(session, crew_id, x, y, NOW - age)
     return key
+
+
+def close_valves(session: Session, *widths_mm: tuple[float | None, ...]) -> list[int]:
+    """Have incidents whose outages close valves of some widths, and give their keys."""
+    draft = IncidentDraft(kind="burst", lon=LON, lat=LAT, is_separate=True)
+    incidents = [open_incident(session, draft, SYSTEM, NOW) for _ in widths_mm]
+    ends = [[LON, LAT], [LON + 0.001, LAT]]
+    nodes = [draw("node", f"N-{at}", "Point", end, {}) for at, end in enumerate(ends)]
+    joins = {"start_node": "N-0", "end_node": "N-1", "diameter_mm": 100}
+    valves = [
+        draw(
+            "valve",
+            f"V-{incident.id}-{at}",
+            "Point",
+            [LON + 0.0005, LAT],
+            {"pipe": "P-0"} | ({"diameter_mm": width} if width else {}),
+        )
+        for incident, widths in zip(incidents, widths_mm, strict=True)
+        for at, width in enumerate(widths)
+    ]
+    land(session, [*nodes, draw("pipe", "P-0", "LineString", ends, joins), *valves])
+    for incident in incidents:
+        outage = session.execute(
+            text(
+                "INSERT INTO outage (incident_key, question, aware_at, opened_at, opened_by)"
+                " VALUES (:key, CAST(:asked AS jsonb), :now, :now, '王芳') RETURNING key"
+            ),
+            {
+                "key": incident.key,
+                "now": NOW,
+                "asked": json.dumps(dict.fromkeys(ASKED, []) | {"pipes": [["P-0", None]]}),
+            },
+        ).scalar_one()
+        session.execute(
+            text(
+                "INSERT INTO outage_valve"
+                " (outage_key, device_table, device_key, valve, role, state)"
+                " SELECT :outage, 'valve', key, id, 'close', 'to_close' FROM valve"
+                " WHERE id LIKE :ids"
+            ),
+            {"outage": outage, "ids": f"V-{incident.id}-%"},
+        )
+    return [incident.key for incident in incidents]
 
 
 def move(session: Session, crew_id: str, x: float, y: float, at: dt.datetime) -> None:

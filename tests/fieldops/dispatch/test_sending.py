@@ -23,13 +23,16 @@ from fieldops.dispatch.service import (
     sweep_offers,
 )
 from fieldops.errors import ConflictError
+from fieldops.events.service import Operation, Outcome
 from fieldops.offers.service import list_open
 from fieldops.street_times.service import SHORTEST_TRIP_M
-from fieldops.work_orders.service import find_order
+from fieldops.work_orders.service import apply_operation, find_order
 from tests.fieldops.dispatch.boards import (
+    DAY,
     HOUR,
     MINUTE,
     NOW,
+    close_valves,
     dispatcher,
     move,
     open_job,
@@ -129,6 +132,43 @@ def test_no_door_leads_around_a_skill(session: Session) -> None:
         step(session, job.id, "assign", crew="C-1")
 
 
+def test_no_door_leads_around_a_pin_a_shift_or_the_second_crews_skill(session: Session) -> None:
+    """What a tablet or the order's own page sends is held to the same as the console."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.0, skills=("general",))
+    place_crew(session, "C-3", 0.0, shift_left=-HOUR)
+    job, other = open_job(session, 0.01), open_job(session, 0.01, skills=["excavation"])
+    assign(session, job.id, "C-1", dispatcher(session), NOW, pin_reason="熟悉此处")
+    seen = find_order(session, job.id).version
+
+    def operate(order_id: str, action: str, version: int, **body: object) -> Outcome:
+        operation = Operation(
+            subject_kind="work_order",
+            subject_id=order_id,
+            action=action,
+            body=body,
+            base_version=version,
+        )
+        return apply_operation(session, operation, dispatcher(session, "李强"), NOW)
+
+    assert "熟悉此处" in said(operate(job.id, "assign", seen, crew="C-2"))
+    assert operate(job.id, "set", seen, is_pinned=False).status == "illegal"
+    assert operate(job.id, "assign", seen, crew="C-2", pin_reason="车坏").status == "applied"
+    with pytest.raises(ConflictError, match="off its shift"):
+        operate(other.id, "assign", other.version, crew="C-3")
+
+
+def test_a_second_crew_added_to_an_order_needs_its_skills(session: Session) -> None:
+    """As the first does."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.0, skills=("general",))
+    job = open_job(session, 0.01, skills=["excavation"], crews_needed=2)
+    step(session, job.id, "assign", crew="C-1")
+    step(session, job.id, "set", task="先探管")
+    with pytest.raises(ConflictError, match="excavation"):
+        step(session, job.id, "set", second_crew="C-2")
+
+
 def test_an_unanswered_routine_job_goes_to_the_next_crew(session: Session) -> None:
     """After five minutes, and after a night's downtime as well."""
     place_crew(session, "C-1", 0.0)
@@ -145,6 +185,27 @@ def test_an_unanswered_routine_job_goes_to_the_next_crew(session: Session) -> No
     after = find_order(session, job.id)
     assert (after.state, after.crew_id) == ("triaged", None)
     assert suggest(session, NOW + 3 * HOUR) == []
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"skills": ["excavation"]},
+        {"needs_excavation": True},
+        {"kind": "make_safe", "skills": ["valve"], "diameter_mm": 100.0},
+    ],
+)
+def test_what_a_person_sends_for_is_not_passed_on_by_itself(
+    session: Session, facts: dict[str, Any]
+) -> None:
+    """Unanswered, it waits for the dispatcher, though another crew could go."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.01)
+    job = open_job(session, 0.0, **facts)
+    assign(session, job.id, "C-1", dispatcher(session), NOW)
+    sweep_offers(session, NOW + 6 * MINUTE)
+    after = find_order(session, job.id)
+    assert (after.state, after.crew_id) == ("triaged", None)
 
 
 def test_a_pinned_offer_is_phoned_after_and_never_passed_on(session: Session) -> None:
@@ -210,15 +271,18 @@ def test_nothing_goes_by_itself_until_that_is_switched_on(session: Session) -> N
     set_mode(session, mode="automatic")
     assert [each.order_id for each in run_automatic(session, NOW)] == [plain.id]
     assert find_order(session, plain.id).crew_id == "C-1"
-    for number in range(2, 7):
+    for number in range(2, 8):
         place_crew(session, f"C-{number}", 0.0)
+    shut = {"kind": "make_safe", "diameter_mm": 100.0, "skills": ["valve"]}
+    wide, unknown, known = close_valves(session, (100, 300), (100, None), (100, 150))
     kept = [
         open_job(session, 0.0, severity="danger"),
         open_job(session, 0.0, needs_excavation=True),
-        open_job(session, 0.0, kind="make_safe", diameter_mm=300.0, skills=["valve"]),
-        open_job(session, 0.0, kind="make_safe", skills=["valve"]),
+        open_job(session, 0.0, **shut, incident_key=wide),
+        open_job(session, 0.0, **shut, incident_key=unknown),
+        open_job(session, 0.0, **shut),
     ]
-    narrow = open_job(session, 0.0, kind="make_safe", diameter_mm=150.0, skills=["valve"])
+    narrow = open_job(session, 0.0, **shut, incident_key=known)
     assert [each.order_id for each in run_automatic(session, NOW)] == [narrow.id]
     assert {find_order(session, each.id).crew_id for each in kept} == {None}
 
@@ -258,7 +322,7 @@ def test_the_worker_goes_on_with_what_nobody_answered(
     session: Session, sessions: sessionmaker[Session]
 ) -> None:
     """Its tasks take the time from the clock."""
-    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-1", 0.0, shift_left=10_000 * DAY)
     job = open_job(session, 0.0)
     step(session, job.id, "assign", dt.datetime.now(dt.UTC) - HOUR, crew="C-1")
     session.commit()

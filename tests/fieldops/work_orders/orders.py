@@ -7,7 +7,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fieldops.crews.models import CrewMember, CrewRow
+from fieldops.crews.models import CrewMember, CrewRow, Shift
 from fieldops.events.service import Actor, Operation, Outcome
 from fieldops.photos.queries import insert_photo
 from fieldops.work_orders.service import OrderDraft, WorkOrder, apply_operation, open_order
@@ -80,6 +80,11 @@ def make_crew(session: Session, contractor: str | None = None) -> tuple[str, Act
     crew = CrewRow(id=crew_id, name=f"{crew_id} 班", contractor=contractor)
     session.add(crew)
     session.flush()
+    always = {
+        "starts_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+        "ends_at": dt.datetime(2100, 1, 1, tzinfo=dt.UTC),
+    }
+    session.add(Shift(crew_key=crew.key, kind="shift", **always))
     person_id = make_person(session, "crew")
     session.add(CrewMember(crew_key=crew.key, person_id=person_id, name="王芳"))
     session.flush()
