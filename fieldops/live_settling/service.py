@@ -146,11 +146,16 @@ def _find_stages(deed: Deed) -> None:
             deed.session,
             outage.key,
             number,
-            {"status": "executed", "executed_at": deed.at},
+            {"status": "executed", "executed_at": _carried_out_at(deed, valves)},
         )
         deed.tell("plan_executed", {"plan": number})
-    if situation.is_trench_dry(outage.key):
-        deed.stage("water_stopped", deed.at)
+    if situation.is_trench_dry(outage.key) and outage.water_stopped_at is None:
+        deed.stage("water_stopped", situation.dry_trench_since(outage.key, deed.at))
+
+
+def _carried_out_at(deed: Deed, valves: Sequence[WorkedValve]) -> dt.datetime:
+    times = [one.closed_at for one in valves if one.closed_at is not None]
+    return max([deed.at, *times])
 
 
 def _find_end(deed: Deed, change: SupplyChange) -> None:
@@ -172,7 +177,7 @@ def _find_end(deed: Deed, change: SupplyChange) -> None:
         queries.delete_never_lost(deed.session, deed.outage.key)
         values = {
             "status": "restored",
-            "restored_at": deed.at,
+            "restored_at": max(_opened_at(deed)),
             "forecast": {},
             "promised_by": None,
             "next_news_at": None,
@@ -184,6 +189,12 @@ def _find_end(deed: Deed, change: SupplyChange) -> None:
         return
     deed.outage = queries.update_outage(deed.session, deed.outage.key, values)
     deed.situation.add(deed.outage)
+
+
+def _opened_at(deed: Deed) -> list[dt.datetime]:
+    """List when the valves were opened, as far as that was before now: some is told late."""
+    times = [one.reopened_at for one in deed.situation.valves[deed.outage.key].values()]
+    return [deed.at, *(at for at in times if at is not None and at <= deed.now)]
 
 
 def _settle_others(deed: Deed, change: SupplyChange) -> bool:

@@ -39,6 +39,9 @@ __all__ = ["Outage", "Plan", "Situation", "Tag", "Tally", "WorkedValve", "is_shu
 HELD_BY = ("close", "pump", "source", "surplus")
 """Parts in a plan by which a shut device belongs to the closed set of its job."""
 
+OPEN_AGAIN = frozenset({"reopened", "handed_over", "opened"})
+"""States of what a job has opened."""
+
 
 def is_shut(valve: WorkedValve) -> bool:
     """Tell whether a job holds a device shut; one that passes only if somebody accepted it."""
@@ -204,9 +207,10 @@ class Situation:
         only those of several jobs together do, by the job in whose plan she stands, else by the
         latest. A job gives over whom the others alone keep dry.
         """
+        rows = queries.fetch_open_rows(self.session, list(self.outages))
         ledger = _Ledger(
             outage_key,
-            queries.fetch_open_rows(self.session, list(self.outages)),
+            rows,
             own=set(self.customer_keys(self.supply([outage_key]).premises_dry())),
             every=set(self.customer_keys(self.supply().premises_dry())),
         )
@@ -215,18 +219,59 @@ class Situation:
             theirs = self.customer_keys(self.supply(others).premises_dry())
             ledger.give_over(set(theirs), max(others))
         ledger.end()
-        session = self.session
-        queries.mark_lost(session, ledger.lost, at)
+        session, history = self.session, self._history(at)
+        customer_of = {row.key: row.customer_key for row in rows}
+        for moment, keys in history.sort(ledger.lost, customer_of, is_dry=True).items():
+            queries.mark_lost(session, keys, moment)
         for (key, cause), customers in ledger.new.items():
-            rows = queries.NewRows.of(customers, cause)
-            queries.insert_intervals(session, key, rows, lost_at=at)
+            for moment, some in history.sort(customers, None, is_dry=True).items():
+                new = queries.NewRows.of(some, cause)
+                queries.insert_intervals(session, key, new, lost_at=moment)
         queries.mark_restored(session, ledger.given, at)
-        regained = queries.mark_restored(session, ledger.ended, at)
+        regained = []
+        for moment, keys in history.sort(ledger.ended, customer_of, is_dry=False).items():
+            regained += queries.mark_restored(session, keys, moment)
         return SupplyChange(
             lost=len(ledger.lost) + sum(len(each) for each in ledger.new.values()),
             regained=regained,
             touched=frozenset(ledger.touched | {one.outage_key for one in regained}),
         )
+
+    def moments_since(self, at: dt.datetime) -> list[dt.datetime]:
+        """List a moment, and all later ones at which a valve was worked: some is told late."""
+        found = {at}
+        for each in self.valves.values():
+            for valve in each.values():
+                is_open = valve.state in OPEN_AGAIN
+                worked_at = valve.reopened_at if is_open else valve.closed_at
+                if worked_at is not None and worked_at > at and (is_open or is_shut(valve)):
+                    found.add(worked_at)
+        return sorted(found)
+
+    def as_it_stood(self, moment: dt.datetime) -> Situation:
+        """Give the situation without what was done to the valves after a moment."""
+        stood = {
+            key: {place: _as_it_stood(valve, moment) for place, valve in each.items()}
+            for key, each in self.valves.items()
+        }
+        return replace(self, valves=stood, _supplies={})
+
+    def dry_trench_since(self, outage_key: int, at: dt.datetime) -> dt.datetime:
+        """Give the moment, that one or later, from which on no water reached a job's trench."""
+        since = at
+        for moment in reversed(self.moments_since(at)):
+            if not self.as_it_stood(moment).is_trench_dry(outage_key):
+                break
+            since = moment
+        return since
+
+    def _history(self, at: dt.datetime) -> _History:
+        moments = self.moments_since(at)
+        if len(moments) == 1:
+            return _History(at)
+        every = [self.as_it_stood(one).supply().premises_dry() for one in moments]
+        dry = [set(self.customer_keys(rows)) for rows in every]
+        return _History(at, list(zip(moments, dry, strict=True)))
 
     def closed_sets(self) -> dict[int, Rows]:
         """Give what each job has closed or is going to close."""
@@ -292,6 +337,42 @@ class Situation:
         """List the blocks that jobs drain, by the valves as they were before."""
         found = [isolate_blocks(self.before, self.broken_blocks(key)).blocks_shut for key in keys]
         return np.unique(np.concatenate([NO_ROWS, *found])).astype(np.int32)
+
+
+def _as_it_stood(valve: WorkedValve, moment: dt.datetime) -> WorkedValve:
+    """Give a valve as it stood at a moment, by the times of its last closing and opening."""
+    was_shut_by_then = valve.closed_at is not None and valve.closed_at <= moment
+    if is_shut(valve) and not was_shut_by_then:
+        return replace(valve, state="to_close", accepted_by=None)
+    is_later = valve.reopened_at is not None and valve.reopened_at > moment
+    if valve.state not in OPEN_AGAIN or not is_later:
+        return valve
+    if valve.state == "opened":
+        return replace(valve, state="to_open")
+    return replace(valve, state="closed_tight") if was_shut_by_then else valve
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """Who was dry at the moments since a deed; empty where nothing was done after it."""
+
+    at: dt.datetime
+    dry: Sequence[tuple[dt.datetime, set[int]]] = ()
+
+    def sort(
+        self, rows: Sequence[int], customer_of: Mapping[int, int] | None, *, is_dry: bool
+    ) -> dict[dt.datetime, list[int]]:
+        """Sort rows by the moment since when their customers are dry, or are not."""
+        found: dict[dt.datetime, list[int]] = {}
+        for row in rows:
+            customer = customer_of[row] if customer_of else row
+            since = self.at
+            for moment, dry in reversed(self.dry):
+                if (customer in dry) != is_dry:
+                    break
+                since = moment
+            found.setdefault(since, []).append(row)
+        return found
 
 
 class _Ledger:

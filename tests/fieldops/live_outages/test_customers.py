@@ -37,6 +37,30 @@ def test_a_customer_is_dry_when_the_last_valve_of_the_ring_is_shut(session: Sess
     assert job.now.outage.water_stopped_at == at(25)
 
 
+def test_what_is_told_late_counts_from_when_it_happened_and_mattered(session: Session) -> None:
+    """A tablet without a network: closed at 10, told at 40; opened at 90, told at 130."""
+    two_feeds().plant(session)
+    job = Job(session, "S2", at_m=50).close_valve("VS2", 30)
+    job.close_valve("VS", 40, occurred_at=at(10))
+    assert job.dry == {"CS": (30, None)}
+    assert job.now.outage.water_stopped_at == at(30)
+    assert job.now.plan.executed_at == at(30)
+    job.must("stage", 50, stage="repaired").open_valve("VS", 60).open_valve("VS2", 70)
+    assert job.dry == {"CS": (30, 60)}
+
+
+def test_water_is_back_when_the_last_valve_that_mattered_was_opened(session: Session) -> None:
+    """Two valves in a row: the second was opened first, and told last."""
+    three_in_a_row().plant(session)
+    job = Job(session, "P2")
+    job.must("confirm_valve", 5, valve="V1", result="will_not_close").close_valve("V0", 20)
+    job.close_valve("V1", 40).must("stage", 60, stage="repaired")
+    job.open_valve("V0", 120).open_valve("V1", 130, occurred_at=at(90))
+
+    assert job.dry["C2"] == (20, 120)
+    assert job.now.outage.restored_at == at(120)
+
+
 def test_two_jobs_leave_dry_whom_neither_does_alone(session: Session) -> None:
     """The house at the end is added to the later job, and that is said."""
     two_feeds().plant(session)
