@@ -348,7 +348,7 @@ def choice_as_json(choice: Choice) -> Json:
 
 def interval_as_json(one: CustomerInterval) -> Json:
     """Write one customer's own outage."""
-    tap_dry = tap_dry_at(one)
+    tap_dry = None if kept_running(one) else tap_dry_at(one)
     return {
         "customer": one.customer,
         "properties": one.properties,
@@ -431,7 +431,7 @@ def intervals_as_csv(rows: Sequence[CustomerInterval]) -> str:
                 "" if one.people is None else one.people,
                 str(CAUSES[one.cause]),
                 _utc(one.lost_at) or "",
-                (_utc(tap_dry_at(one)) or "") if one.lost_at else "",
+                "" if kept_running(one) or not one.lost_at else _utc(tap_dry_at(one)) or "",
                 _utc(one.restored_at) or "",
                 "" if one.restored_at else _utc(one.restored_p90_at) or "",
                 "" if (lost := minutes_of(one)) is None else round(lost, 1),
@@ -446,17 +446,29 @@ def _safe(words: str) -> str:
 
 
 def minutes_of(one: CustomerInterval) -> float | None:
-    """Give the minutes that a customer was dry; None while it lasts."""
+    """Give the minutes that a customer's taps were dry; None while it lasts."""
     if one.lost_at is None or one.restored_at is None:
         return None
-    return (one.restored_at - one.lost_at) / dt.timedelta(minutes=1)
+    return _minutes_until(one, one.restored_at)
 
 
 def minutes_so_far(one: CustomerInterval, now: dt.datetime) -> float | None:
-    """Give the minutes that a customer has been dry by now; None where it is not, or not yet."""
+    """Give the minutes that the taps have been dry by now; None where they are not, or not yet."""
     if one.lost_at is None or one.restored_at is not None or one.lost_at > now:
         return None
-    return (now - one.lost_at) / dt.timedelta(minutes=1)
+    return _minutes_until(one, now)
+
+
+def _minutes_until(one: CustomerInterval, end: dt.datetime) -> float:
+    """Count from the moment when the building's tank was empty, too."""
+    since = tap_dry_at(one) or one.lost_at or end
+    return max((end - since) / dt.timedelta(minutes=1), 0.0)
+
+
+def kept_running(one: CustomerInterval) -> bool:
+    """Tell whether the building's tank lasted until the mains were back."""
+    dry = tap_dry_at(one)
+    return dry is not None and one.restored_at is not None and one.restored_at <= dry
 
 
 def local(moment: dt.datetime | None) -> str:

@@ -772,15 +772,18 @@ class Minutes:
 def sum_minutes(
     session: Session, outage_keys: Sequence[int], now: dt.datetime
 ) -> dict[int, Minutes]:
-    """Sum the minutes lost of each outage until now, by property; no customer counts twice."""
+    """Sum the minutes of dry taps of each outage until now, by property; nobody counts twice."""
     rows = session.execute(
         text(
             "WITH own AS (SELECT outage_key, customer_key, max(properties) AS properties,"
-            " range_agg(tstzrange(lost_at, greatest(lost_at, coalesce(restored_at, :now)))) AS dry"
+            " range_agg(tstzrange(lost_at, greatest(lost_at, coalesce(restored_at, :now)))) AS off,"
+            # What the building's tank lasts; nothing where its draw is not recorded.
+            " make_interval(secs => 3600 * least(coalesce(max(tank_lasts_h), 0), 87600)) AS tank"
             " FROM outage_interval WHERE outage_key = ANY(:outages) AND lost_at <= :now"
             " GROUP BY outage_key, customer_key)"
             " SELECT outage_key, coalesce(sum(properties * (SELECT sum(extract(epoch FROM"
-            " upper(one) - lower(one))) FROM unnest(dry) AS one)) / 60, 0), sum(properties)"
+            " upper(one) - lower(one) - own.tank)) FROM unnest(off) AS one"
+            " WHERE lower(one) + own.tank < upper(one))) / 60, 0), sum(properties)"
             " FROM own GROUP BY outage_key"
         ),
         {"outages": list(outage_keys), "now": now},
@@ -816,16 +819,23 @@ def sum_minutes_lost(session: Session, since: dt.datetime, until: dt.datetime) -
             "WITH own AS (SELECT i.customer_key, max(i.properties) AS properties,"
             " CASE WHEN bool_or(i.people IS NULL) THEN NULL ELSE max(i.people) END AS people,"
             " range_agg(tstzrange(i.lost_at, greatest(i.lost_at, least(:until,"
-            " coalesce(i.restored_at, :until))))) AS dry,"
+            " coalesce(i.restored_at, :until))))) AS off,"
             " range_agg(tstzrange(i.lost_at, greatest(i.lost_at, least(:until,"
-            " coalesce(i.restored_at, :until))))) FILTER (WHERE NOT o.is_planned) AS unplanned"
+            " coalesce(i.restored_at, :until))))) FILTER (WHERE NOT o.is_planned) AS unplanned,"
+            # What the building's tank lasts; nothing where its draw is not recorded.
+            " make_interval(secs => 3600 * least(coalesce(max(tank_lasts_h), 0), 87600)) AS tank"
             " FROM outage_interval i JOIN outage o ON o.key = i.outage_key"
             " WHERE NOT o.is_drill"
             " AND coalesce(o.closed_at, 'infinity') >= :since AND i.lost_at < :until"
             " AND coalesce(i.restored_at, :until) > :since GROUP BY i.customer_key),"
             " period AS (SELECT tstzmultirange(tstzrange(:since, :until)) AS span),"
-            " cut AS (SELECT own.properties, own.people, own.dry * period.span AS dry,"
-            " coalesce(own.unplanned, '{}') * period.span AS unplanned FROM own, period),"
+            # Mains off without a break is one draw on the building's tank, by however many jobs.
+            " taps AS (SELECT own.*, coalesce((SELECT range_agg(tstzrange(lower(one) + own.tank,"
+            " upper(one))) FROM unnest(own.off) AS one WHERE lower(one) + own.tank < upper(one)),"
+            " '{}') AS dry FROM own),"
+            " cut AS (SELECT taps.properties, taps.people, taps.dry * period.span AS dry,"
+            " coalesce(taps.unplanned, '{}') * taps.dry * period.span AS unplanned"
+            " FROM taps, period),"
             " each AS (SELECT cut.properties, cut.people,"
             " (SELECT sum(extract(epoch FROM upper(one) - lower(one))) FROM unnest(cut.dry) one)"
             "  / 60 AS minutes,"

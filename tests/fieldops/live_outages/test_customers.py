@@ -9,7 +9,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from fieldops.live_outages.service import count_minutes, find_live_outage_at
+from fieldops.live_outages.forms import kept_running, minutes_of, minutes_so_far
+from fieldops.live_outages.service import (
+    count_minutes,
+    find_live_outage_at,
+    sum_own_minutes,
+)
 from fieldops.live_supply.queries import fetch_live, fetch_plans
 from tests.fieldops.live_outages.jobs import DISPATCHER, Job, at
 from tests.fieldops.live_outages.towns import three_in_a_row, two_feeds
@@ -157,6 +162,29 @@ def test_a_building_tank_keeps_the_tap_running(session: Session) -> None:
 
     assert job.rows["C1"].tank_lasts_h == pytest.approx(2)
     assert job.rows["C2"].tank_lasts_h is None
+
+
+def test_minutes_count_from_the_dry_tap(session: Session) -> None:
+    """A tank of two hours: nothing is lost in one hour, half an hour in two and a half."""
+    town = Town().pipe("P1", "AB").source("S1", "A").valve("V1", "P1", 0)
+    town.customer("C1", "P1", building_tank_m3=1.0, demand_l_per_property_day=12_000)
+    town.customer("C2", "P1", 60)
+    town.plant(session)
+    job = Job(session, "P1").close_valve("V1", 0)
+    job.must("stage", 40, stage="repaired").open_valve("V1", 60)
+    assert lost(session).customer_minutes == 60
+    assert minutes_of(job.rows["C1"]) == 0
+    assert kept_running(job.rows["C1"])
+
+    job = Job(session, "P1", minute=200).close_valve("V1", 200)
+    assert count_minutes(session, at(150), at(300)).customer_minutes == 100
+    assert minutes_so_far(job.rows["C1"], at(330)) == 10
+    job.must("stage", 300, stage="repaired").open_valve("V1", 350)
+
+    found = lost(session)
+    assert (found.customer_minutes, found.interruptions) == (60 + 150 + 30, 3)
+    assert minutes_of(job.rows["C1"]) == 30
+    assert sum_own_minutes(session, [job.now.key], at(400))[job.now.key].property_minutes == 180
 
 
 def test_forecasts_follow_what_happens(session: Session) -> None:
