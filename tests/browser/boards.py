@@ -11,12 +11,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page, Route
 
-NOW = dt.datetime.now(dt.UTC)
-
 
 def at(minutes: float) -> str:
     """Give a moment so many minutes from now."""
-    return (NOW + dt.timedelta(minutes=minutes)).isoformat()
+    return (dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)).isoformat()
 
 
 def incident(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - as JSON has it
@@ -44,7 +42,8 @@ def order(number: int, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
         "skills": ["valve"], "lon": 117.3576, "lat": 31.1250, "address": "长江路 18 号",
         "pipe": "P160", "customers_out": 172, "critical_out": 1, "release_at": None,
         "due_at": at(200), "arrive_due_at": at(8), "after_order": None, "opened_at": at(-12),
-        "assigned_at": None, "is_pinned": False, "pin_reason": None, "is_drill": False,
+        "assigned_at": None, "is_pinned": False, "pin_reason": None,
+        "escalated": None, "is_drill": False,
         "version": 2,
     } | facts  # fmt: skip
 
@@ -69,11 +68,12 @@ def board(**facts: Any) -> dict[str, Any]:  # noqa: ANN401
                      properties_out=None, critical_out=None, opened_at=at(-95)),
         ],
         "orders": [
-            order(12, incident="I-3"),
+            order(12, incident="I-3", escalated={"clock": "arrive", "percent": 80}),
             order(13, incident="I-3", kind="repair", after_order="W-12", arrive_due_at=None,
                   skills=["excavation"]),
             order(14, incident="I-4", kind="repair", severity="leak", state="en_route", crew="C-2",
-                  customers_out=None, arrive_due_at=at(-6)),
+                  customers_out=None, arrive_due_at=at(-6),
+                  escalated={"clock": "arrive", "percent": 100}),
             order(15, kind="routine", severity="routine", address="檀溪路 2 号", customers_out=0,
                   is_on_hold=True, hold_reason="等待物资", resume_by=at(90), critical_out=0),
         ],
@@ -81,6 +81,12 @@ def board(**facts: Any) -> dict[str, Any]:  # noqa: ANN401
         "offers": [
             {"order": "W-14", "crew": "C-2", "crew_name": "抢修2队", "phone": "13900000000",
              "kind": "ordered", "due_at": at(-1), "is_phone_asked": True},
+        ],
+        "late_facts": [late_fact(5, "W-7"), late_fact(6, "O-2", incident="I-4")],
+        "emergencies": [
+            {"id": "EM-1", "level": 2, "level_name": "Ⅱ级响应", "incident": "I-3",
+             "address": "长江路 18 号", "status": "open", "is_drill": False, "unacknowledged": 3,
+             "report_due_at": at(20)},
         ],
         "crews": [crew(1), crew(2), crew(3, is_position_stale=True, position_at=at(-40))],
         "suggestions": [
@@ -90,6 +96,14 @@ def board(**facts: Any) -> dict[str, Any]:  # noqa: ANN401
                  {"code": "customers_out", "text": "172 户停水"},
                  {"code": "fastest", "text": "最先到达"}]},
         ],
+    } | facts  # fmt: skip
+
+
+def late_fact(position: int, subject: str, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Make a fact that came late."""
+    return {
+        "position": position, "subject": subject, "incident": None, "what": "到场", "by": "李强",
+        "occurred_at": at(-70), "received_at": at(-1),
     } | facts  # fmt: skip
 
 
