@@ -221,27 +221,26 @@ def _find_conflict(
 ) -> Outcome | None:
     """Refuse what was decided on numbers, or on a valve's state, that are no longer true."""
     seen = body.customers
-    true_ones = {outage.connections}
+    there = outage.connections
     if operation.action == "approve_plan":
-        proposed = [
-            plan for plan in queries.fetch_plans(session, [outage.key]) if plan.status == "proposed"
-        ]
-        true_ones |= {plan.answer["customers"]["connections"] for plan in proposed}
-    if seen is not None and seen not in true_ones:
+        known = queries.fetch_plans(session, [outage.key])
+        proposed = next((plan for plan in known if plan.status == "proposed"), None)
+        there = proposed.answer["customers"]["connections"] if proposed else there
+    if seen is not None and seen != there:
         return _answer(
             outage,
             "conflict",
             "%(seen)s customers were shown to you; now it is %(now)s. Look again before you go on.",
-            {"seen": seen, "now": outage.connections},
+            {"seen": seen, "now": there},
         )
     name = f"valve:{getattr(body, 'valve', '')}"
     base = operation.base_version
     if base is None or outage.changed_in.get(name, 0) <= base:
         return None
     valves = queries.fetch_valves(session, [outage.key])
-    there = next((one.state for one in valves if f"valve:{one.valve}" == name), None)
+    theirs = next((one.state for one in valves if f"valve:{one.valve}" == name), None)
     mine = getattr(body, "result", None)
-    if there == mine:
+    if theirs == mine:
         return None
     found = _answer(
         outage,
@@ -249,7 +248,7 @@ def _find_conflict(
         "Somebody else has recorded %(valve)s meanwhile.",
         {"valve": getattr(body, "valve", "")},
     )
-    return replace(found, conflicts={name: {"mine": mine, "theirs": there}})
+    return replace(found, conflicts={name: {"mine": mine, "theirs": theirs}})
 
 
 def _say_refusal(error: queries.RefusedByDatabaseError) -> tuple[str, dict[str, Any]]:
@@ -624,6 +623,13 @@ def _approve_plan(deed: Deed) -> Judged | None:
         return None
     wish = Wish.read(proposed.kind, proposed.wish)
     plan = judge(deed.situation, deed.outage, wish, deed.now)
+    seen, count = proposed.answer["customers"]["connections"], plan.effect.customers.connections
+    if count != seen:
+        raise ConflictError(
+            "This plan was proposed for %(seen)s customers; by now it is %(now)s. Propose it anew.",
+            seen=seen,
+            now=count,
+        )
     deed.outage = plans.put_in_force(deed.situation, deed.outage, plan, proposed.number, deed.now)
     return plan
 

@@ -374,6 +374,11 @@ def redraw_outage(session: Session, outage_id: str, now: dt.datetime) -> None:
     )
 
 
+def list_overtaken(session: Session, now: dt.datetime) -> list[str]:
+    """Name the outages whose forecasts time has overtaken."""
+    return queries.fetch_overtaken(session, now)
+
+
 STAGE_OF_EVENT = {
     "work_order.assigned": ("dispatched", {"make_safe", "repair"}),
     "work_order.departed": ("dispatched", {"make_safe", "repair"}),

@@ -237,6 +237,16 @@ def fetch_of_incident(session: Session, incident_key: int) -> list[Outage]:
     return [_as(Outage, row) for row in session.scalars(_fresh(query.order_by(OutageRow.key)))]
 
 
+def fetch_overtaken(session: Session, now: dt.datetime) -> list[str]:
+    """Name the outages under way of which a forecast stage was more likely than not over by now."""
+    query = text(
+        "SELECT id FROM outage WHERE status = 'open' AND EXISTS (SELECT FROM"
+        " jsonb_each(forecast) AS each WHERE (each.value ->> 'p50')::timestamptz < :now)"
+        " ORDER BY key"
+    )
+    return list(session.scalars(query, {"now": now}))
+
+
 def fetch_latest(session: Session, limit: int) -> list[Outage]:
     """Read the newest outages, those under way first."""
     query = select(OutageRow).order_by(OutageRow.status == "closed", OutageRow.key.desc())

@@ -16,7 +16,13 @@ from fieldops.incidents.service import (
     find_incident,
     open_incident,
 )
-from fieldops.live_outages.service import find_outage, note_stage, promise
+from fieldops.live_outages.service import (
+    find_outage,
+    list_overtaken,
+    note_stage,
+    promise,
+    redraw_outage,
+)
 from fieldops.live_plans.service import next_call_hour, round_up
 from fieldops.live_supply import queries
 from fieldops.work_orders.service import find_order
@@ -249,6 +255,22 @@ def test_a_promise_moves_only_by_more_than_half_an_hour(session: Session) -> Non
 
     assert late.by is None
     assert late.next_news_at is not None
+
+
+def test_forecasts_that_time_has_overtaken_are_drawn_anew(session: Session) -> None:
+    """Nothing happens for five days: the water is expected later than now all the same."""
+    three_in_a_row().plant(session)
+    job = Job(session, "P3")
+    now = at(60 * 24 * 5)
+    assert list_overtaken(session, at(1)) == []
+    assert list_overtaken(session, now) == [job.id]
+    redraw_outage(session, job.id, now)
+
+    assert job.now.restored is not None
+    assert dt.datetime.fromisoformat(job.now.restored["p50"]) > now
+    expected = job.rows["C3"].restored_p50_at
+    assert expected is not None
+    assert expected > now
 
 
 def test_nobody_is_called_at_night() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from fieldops.errors import ConflictError
 from fieldops.events.queries import DRAFTS
@@ -127,6 +128,26 @@ def test_valves_closed_besides_belong_to_the_plan(session: Session) -> None:
     job.close_valve("V1", 12)
     assert job.dry == {"C2": (12, None), "C3": (10, None), "C4": (10, None)}
     assert job.now.plan.status == "executed"
+
+
+def test_a_plan_is_approved_on_its_own_number_of_customers(session: Session) -> None:
+    """Not on that of the plan in force, nor on one that a valve has made untrue meanwhile."""
+    three_in_a_row().plant(session)
+    job = Job(session, "P3").must("extend", 5, valves=["V1"])
+    said = job.do("approve_plan", 6, customers=2)
+    assert said.status == "conflict"
+    assert said.params == {"seen": 2, "now": 3}
+
+    session.execute(
+        text(
+            "UPDATE outage_plan SET answer = jsonb_set(answer,"
+            " '{customers,connections}', '4') WHERE status = 'proposed'"
+        )
+    )
+    said = job.do("approve_plan", 7, customers=4)
+    assert said.status == "illegal"
+    assert said.message.startswith("This plan was proposed")
+    assert (job.now.outage.plan_number, job.states.get("V1")) == (1, None)
 
 
 def test_versions_are_kept_with_who_made_and_approved_them(session: Session) -> None:
