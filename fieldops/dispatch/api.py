@@ -77,6 +77,7 @@ def write_suggestion(suggestion: Suggestion) -> dict[str, Any]:
         "is_straight_line": suggestion.is_straight_line,
         "is_emergency": suggestion.is_emergency,
         "divert_from": suggestion.divert_from,
+        "diverts": list(suggestion.diverts),
         "runner_up": None
         if runner_up is None
         else {
@@ -137,7 +138,7 @@ def assign(order_id: str) -> ResponseReturnValue:
         second_crew_id=body.second_crew,
         pin_reason=(body.reason or "").strip() or None,
         base_version=body.version,
-        instead_of=body.instead_of,
+        instead_of=body.left_ids,
     )
     with db.transaction() as session:
         outcome = service.send(session, wish, _actor(), _now())

@@ -34,7 +34,12 @@ class SendBody(BaseModel):
     second_crew: str | None = Field(default=None, max_length=100)
     reason: str | None = Field(default=None, max_length=500)
     version: int | None = None
-    instead_of: str | None = Field(default=None, max_length=40)
+    instead_of: str | list[str] = Field(default_factory=list, max_length=40)
+
+    @property
+    def left_ids(self) -> list[str]:
+        """Name the orders that crews are taken off."""
+        return [self.instead_of] if isinstance(self.instead_of, str) else self.instead_of
 
 
 class PhoneBody(BaseModel):
@@ -112,6 +117,8 @@ _SAYINGS: dict[str, Callable[[dict[str, Any]], str]] = {
     "customers_out": lambda p: _("%(count)s customers without water", **p),
     "critical_out": lambda p: _("%(count)s critical customers", **p),
     "only_one": lambda _p: _("the only crew that can go"),
+    "same_time": lambda p: _("%(crew)s would be there at about the same time", **p),
+    "elsewhere": lambda p: _("suggested for %(order)s", **p),
     "fastest": lambda p: _("there first; %(crew)s %(minutes)s min later", **p),
     "nearer_kept": lambda p: _("%(crew)s, %(minutes)s min nearer, is needed more elsewhere", **p),
     "divert": lambda p: _("taken off %(order)s", **p),

@@ -32,6 +32,7 @@ from fieldops.work_orders.service import apply_operation, find_order
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Collection
 
     from sqlalchemy.orm import Session
 
@@ -69,7 +70,7 @@ class Sending:
     A wish to send a crew to an order.
 
     `base_version` is the order's version that the dispatcher saw: without it, an order that has a
-    crew keeps it. `instead_of` names the order that the crew is taken off, where it has one.
+    crew keeps it. `instead_of` names the orders that the crews are taken off, where they have any.
     """
 
     order_id: str
@@ -77,7 +78,7 @@ class Sending:
     second_crew_id: str | None = None
     pin_reason: str | None = None
     base_version: int | None = None
-    instead_of: str | None = None
+    instead_of: Collection[str] = ()
     op_id: str | None = None
 
     @property
@@ -113,7 +114,7 @@ def send(session: Session, wish: Sending, actor: Actor, now: dt.datetime) -> Out
     """
     # Orders before crews and each in order, as everybody else does: nobody waits in a circle.
     orders = {}
-    for order_id in sorted({wish.order_id} | ({wish.instead_of} if wish.instead_of else set())):
+    for order_id in sorted({wish.order_id, *wish.instead_of}):
         orders[order_id] = lock_order(session, order_id)
         if orders[order_id] is None:
             raise NotFoundError("There is no work order %(order)s.", order=order_id)
@@ -127,12 +128,15 @@ def send(session: Session, wish: Sending, actor: Actor, now: dt.datetime) -> Out
     )
     if refused is not None:
         return refused
-    if wish.instead_of:
+    for order_id in sorted(set(wish.instead_of)):
         reason = {"reason": f"→ {wish.order_id}"}
-        taken = _operate(session, wish.instead_of, "withdraw", reason, actor, now)
+        taken = _operate(session, order_id, "withdraw", reason, actor, now)
         if not taken.status.startswith("applied"):
             return taken
-    body = {"crew": wish.crew_id}
+    # Whoever is on the way already stays so when another joins.
+    is_joined = order.crew_id == wish.crew_id and order.second_crew_id is None
+    is_joined = is_joined and order.state in COMING and wish.second_crew_id is not None
+    body = {} if is_joined else {"crew": wish.crew_id}
     if wish.second_crew_id:
         body["second_crew"] = wish.second_crew_id
     if wish.pin_reason:
@@ -140,7 +144,7 @@ def send(session: Session, wish: Sending, actor: Actor, now: dt.datetime) -> Out
     operation = Operation(
         subject_kind="work_order",
         subject_id=wish.order_id,
-        action="assign",
+        action="set" if is_joined else "assign",
         body=body,
         base_version=order.version,
         op_id=wish.op_id,
@@ -196,13 +200,18 @@ def _check_order(session: Session, wish: Sending, order: WorkOrder) -> Outcome |
 def _check_busy(
     session: Session, wish: Sending, order: WorkOrder, keys: list[int]
 ) -> Outcome | None:
-    """Refuse a crew that is on another order, unless it is to be taken off exactly that one."""
-    busy = fetch_busy(session, keys, order.key)
-    if busy is None:
-        return None
-    may_leave = busy.state in COMING and (not busy.is_pinned or bool(wish.pin_reason))
-    if busy.id == wish.instead_of and may_leave:
-        return None
+    """Refuse crews that are on other orders, unless they are to be taken off exactly those."""
+    for key in keys:
+        busy = fetch_busy(session, [key], order.key)
+        if busy is None:
+            continue
+        may_leave = busy.state in COMING and (not busy.is_pinned or bool(wish.pin_reason))
+        if busy.id not in wish.instead_of or not may_leave:
+            return _refuse_busy(session, order, busy)
+    return None
+
+
+def _refuse_busy(session: Session, order: WorkOrder, busy: WorkOrder) -> Outcome:
     act = queries.fetch_last_act(session, busy.key)
     return _refuse(
         order,
@@ -372,7 +381,7 @@ def run_automatic(session: Session, now: dt.datetime) -> list[Suggestion]:
     sent = []
     for each in propose(session, now).suggestions:
         job = jobs[each.order_id]
-        is_bound = each.divert_from is not None or bool(job.crew_keys)
+        is_bound = bool(each.diverts) or bool(job.crew_keys)
         if is_bound or why_not_automatic(job, picture.settings) is not None:
             continue
         wish = Sending(

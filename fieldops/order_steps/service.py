@@ -291,11 +291,25 @@ def check_legal(step: Step, transition: Transition | None) -> Outcome | None:
             crew=step.order.crew_name,
             by=step.order.data.get("assigned_by") or "?",
         )
-    return _check_pin(step)
+    return _check_taken_back(step) or _check_pin(step)
+
+
+def _check_taken_back(step: Step) -> Outcome | None:
+    """Refuse to take away a crew that another has sent since."""
+    seen = step.operation.base_version
+    is_newer = seen is not None and step.order.changed_in.get("crew", 0) > seen
+    if step.action != "withdraw" or not is_newer:
+        return None
+    return step.refuse(
+        "conflict",
+        "%(order)s was given to %(crew)s by %(by)s meanwhile.",
+        crew=step.order.crew_name or "?",
+        by=step.order.data.get("assigned_by") or "?",
+    )
 
 
 def _check_pin(step: Step) -> Outcome | None:
-    """Refuse to send another crew than the one that a dispatcher chose for a reason, without one."""
+    """Refuse to send another crew than the one chosen for a reason, unless for a reason."""
     body, order = step.operation.body, step.order
     is_sent_again = step.action in SENDS and order.crew_id is not None
     has_reason = is_given(body.get("pin_reason")) or bool(step.reason)

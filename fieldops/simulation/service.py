@@ -276,7 +276,7 @@ class Player:
                 crew_id=each.crew_id,
                 second_crew_id=each.second_crew_id,
                 base_version=each.version,
-                instead_of=each.divert_from,
+                instead_of=each.diverts,
             )
             outcome = send(session, wish, DESK, now)
             if not outcome.status.startswith("applied"):

@@ -48,7 +48,8 @@ class Suggestion:
     """
     A crew that should be sent to an order now, and why.
 
-    `second_crew_id` for a job of two crews; `divert_from` the order that it is taken off;
+    `second_crew_id` for a job of two crews; `divert_from` the order that the first is taken off,
+    `diverts` those that they all are;
     `carries` names what fits in its van; None where nobody can know what would fit.
     """
 
@@ -59,6 +60,7 @@ class Suggestion:
     eta_min: float
     is_straight_line: bool
     divert_from: str | None
+    diverts: tuple[str, ...]
     runner_up: RunnerUp | None
     carries: tuple[str, ...] | None
     is_emergency: bool
@@ -127,7 +129,6 @@ def _propose(session: Session, picture: Picture) -> Proposal:
     for crew, job in enumerate(picture.decision.crew_job.tolist()):
         if job >= 0:
             sent.setdefault(job, []).append(crew)
-    arrive_s = _arrive_s(picture)
     new = [
         job for job, rows in sent.items() if any(picture.board.current[row] != job for row in rows)
     ]
@@ -138,8 +139,7 @@ def _propose(session: Session, picture: Picture) -> Proposal:
         position=picture.position,
         mode=picture.settings.mode,
         suggestions=[
-            _suggest_one(session, picture, job, sent[job], arrive_s, detours_min)
-            for job in heaviest
+            _suggest_one(session, picture, job, sent[job], detours_min) for job in heaviest
         ],
         queues={
             picture.crews[row].id: [picture.jobs[job].id for job in queue]
@@ -155,16 +155,21 @@ def _propose(session: Session, picture: Picture) -> Proposal:
     )
 
 
-def _arrive_s(picture: Picture) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Give when each crew could be at each job, diversions charged; inf where it cannot go."""
-    board = picture.board
-    is_other = (board.current >= 0)[:, None] & (
-        board.current[:, None] != np.arange(len(picture.jobs))
-    )
-    is_bound = is_other & ~board.is_divertible[:, None]
-    arrive_s = board.free_in_s[:, None] + board.travel_s + is_other * board.diversion_s
-    can_go = board.is_fit & ~is_bound & (board.free_in_s[:, None] <= 0)
-    return np.where(can_go, arrive_s, np.inf)
+def _runner_up(picture: Picture, job_row: int) -> RunnerUp | None:
+    """Name whoever costs least of those that were not chosen, as the panel ranks them."""
+    ranked = explain(picture.board, picture.decision, job_row)
+    for each in ranked:
+        if not each.is_chosen and np.isfinite(each.cost):
+            crew = picture.crews[each.crew]
+            eta_min = _eta_min(picture, each.crew, job_row)
+            return RunnerUp(crew_id=crew.id, crew_name=crew.name, eta_min=eta_min)
+    return None
+
+
+def _left_by(picture: Picture, job_row: int, row: int) -> str | None:
+    """Name the order that a crew is taken off."""
+    current = int(picture.board.current[row])
+    return None if current in {-1, job_row} else picture.jobs[current].id
 
 
 def _suggest_one(
@@ -172,26 +177,15 @@ def _suggest_one(
     picture: Picture,
     job_row: int,
     rows: list[int],
-    arrive_s: np.ndarray[Any, np.dtype[np.float64]],
     detours_min: Mapping[tuple[int, int], float],
 ) -> Suggestion:
-    job, board = picture.jobs[job_row], picture.board
+    job = picture.jobs[job_row]
     rows = _lead_first(picture, job_row, rows)
     first = rows[0]
     crew = picture.crews[first]
-    others = np.array(
-        [np.inf if row in rows else arrive_s[row, job_row] for row in range(len(picture.crews))]
-    )
-    runner_up = None
-    if np.isfinite(others).any():
-        other = int(others.argmin())
-        runner_up = RunnerUp(
-            crew_id=picture.crews[other].id,
-            crew_name=picture.crews[other].name,
-            eta_min=_eta_min(picture, other, job_row),
-        )
-    current = int(board.current[first])
-    divert_from = picture.jobs[current].id if current not in {-1, job_row} else None
+    runner_up = _runner_up(picture, job_row)
+    divert_from = _left_by(picture, job_row, first)
+    diverts = {_left_by(picture, job_row, row) for row in rows} - {None}
     carries = _carries(picture.carried_to(session, job), job, crew.id)
     return Suggestion(
         order_id=job.id,
@@ -201,6 +195,7 @@ def _suggest_one(
         eta_min=_eta_min(picture, first, job_row),
         is_straight_line=bool(picture.travel.is_straight[first, job_row]),
         divert_from=divert_from,
+        diverts=tuple(sorted(filter(None, diverts))),
         runner_up=runner_up,
         carries=carries,
         is_emergency=job.is_emergency,
@@ -273,6 +268,8 @@ def _reasons_of_crew(
     reasons = []
     if runner_up is None:
         reasons.append(Reason("only_one", {}))
+    elif not round(runner_up.eta_min - eta_min):
+        reasons.append(Reason("same_time", {"crew": runner_up.crew_name}))
     elif runner_up.eta_min >= eta_min:
         later = round(runner_up.eta_min - eta_min)
         reasons.append(Reason("fastest", {"minutes": later, "crew": runner_up.crew_name}))
@@ -396,4 +393,7 @@ def _hindrances(picture: Picture, row: int, job_row: int) -> list[Reason]:
     if current not in {-1, job_row}:
         code = "under_way" if board.is_divertible[row] else "pinned"
         found.append(Reason(code, {"order": picture.jobs[current].id}))
+    decided = int(picture.decision.crew_job[row])
+    if decided not in {-1, job_row, current}:
+        found.append(Reason("elsewhere", {"order": picture.jobs[decided].id}))
     return found

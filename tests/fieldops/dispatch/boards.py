@@ -123,7 +123,7 @@ def close_valves(session: Session, *widths_mm: tuple[float | None, ...]) -> list
             {
                 "key": incident.key,
                 "now": NOW,
-                "asked": json.dumps(dict.fromkeys(ASKED, []) | {"pipes": [["P-0", None]]}),
+                "asked": json.dumps({key: [] for key in ASKED} | {"pipes": [["P-0", None]]}),
             },
         ).scalar_one()
         session.execute(

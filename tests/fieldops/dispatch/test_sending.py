@@ -88,11 +88,67 @@ def test_a_crew_is_taken_off_exactly_the_order_that_was_named(session: Session) 
     place_crew(session, "C-1", 0.0)
     leak, burst = open_job(session, 0.02), open_job(session, 0.01, severity="burst")
     assign(session, leak.id, "C-1", dispatcher(session), NOW)
-    wish = Sending(order_id=burst.id, crew_id="C-1", instead_of=leak.id)
+    wish = Sending(order_id=burst.id, crew_id="C-1", instead_of=[leak.id])
     assert send(session, wish, dispatcher(session), NOW).status == "applied"
     assert find_order(session, burst.id).crew_id == "C-1"
     after = find_order(session, leak.id)
     assert (after.state, after.crew_id) == ("triaged", None)
+
+
+def test_both_crews_of_a_job_are_taken_off_what_they_go_to(session: Session) -> None:
+    """As it is suggested; the second joins one that is under way without calling it back."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.0005)
+    first, second = (open_job(session, 0.02, severity="routine") for _ in range(2))
+    assign(session, first.id, "C-1", dispatcher(session), NOW)
+    assign(session, second.id, "C-2", dispatcher(session), NOW)
+    big = open_job(session, 0.001, severity="burst", crews_needed=2, customers_out=5000)
+    found = next(each for each in suggest(session, NOW) if each.order_id == big.id)
+    assert found.diverts == (first.id, second.id)
+    wish = Sending(
+        order_id=big.id,
+        crew_id=found.crew_id,
+        second_crew_id=found.second_crew_id,
+        base_version=found.version,
+        instead_of=found.diverts,
+    )
+    assert send(session, wish, dispatcher(session), NOW).status == "applied"
+    other = open_job(session, 0.03, severity="danger", crews_needed=2)
+    place_crew(session, "C-3", 0.03)
+    place_crew(session, "C-4", 0.03)
+    assign(session, other.id, "C-3", dispatcher(session), NOW)
+    step(session, other.id, "accept")
+    joined = Sending(
+        order_id=other.id,
+        crew_id="C-3",
+        second_crew_id="C-4",
+        base_version=find_order(session, other.id).version,
+    )
+    assert send(session, joined, dispatcher(session), NOW).state == "accepted"
+    assert find_order(session, other.id).second_crew_id == "C-4"
+
+
+def test_nobody_takes_back_what_another_has_sent_since(session: Session) -> None:
+    """Undo is refused, and says whose it is."""
+    place_crew(session, "C-1", 0.0)
+    place_crew(session, "C-2", 0.02)
+    job = open_job(session, 0.01)
+    mine = assign(session, job.id, "C-1", dispatcher(session), NOW)
+    theirs = Sending(order_id=job.id, crew_id="C-2", base_version=mine.version)
+    send(session, theirs, dispatcher(session, "李强"), NOW)
+
+    def undo(seen: int | None) -> Outcome:
+        operation = Operation(
+            subject_kind="work_order",
+            subject_id=job.id,
+            action="withdraw",
+            body={"reason": "误派"},
+            base_version=seen,
+        )
+        return apply_operation(session, operation, dispatcher(session), NOW)
+
+    assert "李强" in said(undo(mine.version))
+    assert undo(find_order(session, job.id).version).status == "applied"
 
 
 def test_a_pin_is_changed_only_with_a_reason(session: Session) -> None:
@@ -104,7 +160,7 @@ def test_a_pin_is_changed_only_with_a_reason(session: Session) -> None:
     wish = Sending(order_id=job.id, crew_id="C-2", base_version=pinned.version)
     refused = send(session, wish, dispatcher(session), NOW)
     assert "熟悉此处" in said(refused)
-    away = Sending(order_id=other.id, crew_id="C-1", instead_of=job.id)
+    away = Sending(order_id=other.id, crew_id="C-1", instead_of=[job.id])
     assert send(session, away, dispatcher(session), NOW).status == "conflict"
     again = replace(wish, pin_reason="C-1 车坏了")
     assert send(session, again, dispatcher(session), NOW).status == "applied"

@@ -336,3 +336,26 @@ def test_what_was_reported_in_the_weeks_before_is_expected_again(session: Sessio
     parts = {each.crew_id: each.parts for each in why(session, job.id, NOW)}
     assert parts["C-稀"]["absence"] > parts["C-常"]["absence"]
     assert sent(session) == {job.id: "C-常"}
+
+
+def test_the_runner_up_is_whom_the_panel_ranks_next(session: Session) -> None:
+    """And whoever is to go elsewhere says so."""
+    for number, x in enumerate((0.0, 0.004, 0.012, 0.02), start=1):
+        place_crew(session, f"C-{number}", x)
+    kinds = ("leak", "burst", "routine", "burst", "leak")
+    for at, severity in enumerate(kinds):
+        open_job(session, 0.006 * at, severity=severity, customers_out=100 * (at % 3))
+    found = suggest(session, NOW)
+    assert len(found) == 4
+    for each in found:
+        ranked = why(session, each.order_id, NOW)
+        others = [one for one in ranked if not one.is_chosen and one.cost is not None]
+        assert (each.runner_up and each.runner_up.crew_id) == (
+            others[0].crew_id if others else None
+        )
+        for one in ranked:
+            places = [
+                reason.params["order"] for reason in one.against if reason.code == "elsewhere"
+            ]
+            sent = [mine.order_id for mine in found if mine.crew_id == one.crew_id]
+            assert places == [order for order in sent if order != each.order_id]

@@ -23,6 +23,18 @@ const HOLD_REASONS = ["materials", "permit", "traffic", "weather", "other_utilit
 const INCIDENT_KINDS = ["burst", "leak", "visible_leak", "surfacing", "collapse", "third_party_damage", "frost", "valve_fault", "cover_defect", "no_water", "low_pressure", "discoloured", "odour", "other"];
 const HOLD_HOURS = [0.5, 1, 2, 4, 8, 24, 48];
 
+const COMING = new Set(["assigned", "accepted", "en_route"]);
+
+/**
+ * Who was sent to an order, and for what reason, to send them again.
+ * @param {Order} order
+ */
+const sentTo = (order) => ({
+  crew: order.crew,
+  ...(order.second_crew ? { second_crew: order.second_crew } : {}),
+  ...(order.pin_reason ? { reason: order.pin_reason } : {}),
+});
+
 /** @param {string} id @param {string} action @param {object} body */
 const toOrder = (id, action, body) => send(`/api/v1/orders/${encodeURIComponent(id)}/${action}`, body);
 /** @param {string} id @param {string} action @param {object} body */
@@ -41,29 +53,55 @@ export function makeDesk({ board, changed, outageChanged }) {
   /**
    * @param {Order} order
    * @param {string} crew
-   * @param {{reason?: string}} [how]
+   * @param {{reason?: string, isMeant?: boolean}} [how]
    */
-  async function assign(order, crew, { reason } = {}) {
-    const before = order.crew;
+  async function assign(order, crew, { reason, isMeant = false } = {}) {
     const suggestion = board()?.suggestions.find((one) => one.order === order.id && one.crew === crew);
-    const other = suggestion?.divert_from ?? null;
+    const second = suggestion?.second_crew ?? (order.second_crew === crew ? null : order.second_crew);
+    const isJoined = order.crew === crew && !order.second_crew && second !== null;
+    const left = leftBy(order, [crew, second]);
+    if (left.length && !suggestion && !isMeant && !await askToDivert(order, crew, left)) return;
     await perform({
       doing: say("assigning", { id: order.id, crew: crewName(crew) }),
       lost: say("assignment-lost"),
       act: () => toOrder(order.id, "assign", {
         crew, version: order.version,
-        ...(suggestion?.second_crew ? { second_crew: suggestion.second_crew } : {}),
-        ...(other ? { instead_of: other } : {}),
+        ...(second ? { second_crew: second } : {}),
+        ...(left.length ? { instead_of: left.map(({ id }) => id) } : {}),
         ...(reason ? { reason } : {}),
       }),
-      done: () => say("assigned", { id: order.id, crew: crewName(crew) }) + (other ? ` ${say("diverted", { order: other })}` : ""),
+      done: () => say("assigned", { id: order.id, crew: crewName(isJoined && second ? second : crew) }) + (left.length ? ` ${say("diverted", { order: left.map(({ id }) => id).join(say("comma")) })}` : ""),
       undo: async (made) => {
-        if (before) return toOrder(order.id, "assign", { crew: before, version: made.version });
-        await toOrder(order.id, "withdraw", { reason: say("undo-reason") });
-        return other && toOrder(other, "assign", { crew });
+        if (isJoined) {
+          await toOrder(order.id, "set", { second_crew: null, base_version: made.version });
+        } else if (order.crew && (order.pin_reason || !reason)) {
+          await toOrder(order.id, "assign", { ...sentTo(order), version: made.version });
+        } else {
+          await toOrder(order.id, "withdraw", { reason: say("undo-reason"), base_version: made.version });
+          if (order.crew) await toOrder(order.id, "assign", sentTo(order));
+        }
+        for (const one of left) await toOrder(one.id, "assign", sentTo(one));
       },
     });
     changed();
+  }
+
+  /**
+   * The orders that crews are on their way to, other than the one they are to be sent to.
+   * @param {Order} order
+   * @param {(string | null)[]} crews
+   */
+  const leftBy = (order, crews) => (board()?.orders ?? []).filter((one) => one.id !== order.id && COMING.has(one.state)
+    && crews.some((crew) => crew !== null && (one.crew === crew || one.second_crew === crew)));
+
+  /** @param {Order} order @param {string} crew @param {Order[]} left */
+  async function askToDivert(order, crew, left) {
+    return confirm({
+      title: say("against-title", { id: order.id, crew: crewName(crew) }),
+      label: say("assign-to", { crew }),
+      effect: Promise.resolve(left.map(({ id }) => say("diverted", { order: id }))),
+      act: async () => {},
+    });
   }
 
   /**
@@ -80,7 +118,7 @@ export function makeDesk({ board, changed, outageChanged }) {
       fields: [field("reason", say("against-reason"), { maxlength: "500", required: true })],
       act: async (fields) => { reason = String(fields.get("reason")); },
     });
-    if (isMeant) await assign(order, candidate.crew, { reason });
+    if (isMeant) await assign(order, candidate.crew, { reason, isMeant });
   }
 
   /**
@@ -277,7 +315,7 @@ export function makeDesk({ board, changed, outageChanged }) {
       effect: Promise.resolve([plan.difference?.properties_added
         ? say("effect-plan", { change: change("properties", plan.difference.properties_added), total: count("properties", plan.customers.properties) })
         : say("effect-plan-same", { total: count("properties", plan.customers.properties) })]),
-      act: () => toOutage(outage.id, "approve_plan", { plan: plan.number, customers: outage.connections }),
+      act: () => toOutage(outage.id, "approve_plan", { plan: plan.number, customers: plan.customers.connections }),
     });
     outageChanged(outage.id);
   }

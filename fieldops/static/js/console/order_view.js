@@ -114,16 +114,28 @@ const asNode = (part) => typeof part === "string" ? document.createTextNode(part
 export const linkTo = (text, act) => make("button", { type: "button", class: "link", "data-focus": `open ${text}`, click: act }, text);
 
 /**
+ * The crew that a suggestion would send: the first, or the second where only it is missing.
+ * @param {Order} order
+ * @param {import("./board.js").Suggestion} [suggestion]
+ */
+export function toSend(order, suggestion) {
+  if (!suggestion) return null;
+  if (!order.crew) return suggestion.crew;
+  return order.crew === suggestion.crew && !order.second_crew ? suggestion.second_crew : null;
+}
+
+/**
  * @param {Order} order
  * @param {Board} board
  * @param {Hands} hands
  */
 function steps(order, board, hands) {
   const suggestion = board.suggestions.find((one) => one.order === order.id);
-  const crew = board.crews.find(({ id }) => id === suggestion?.crew);
-  const name = crew ? `${crew.id} ${crew.name}` : suggestion?.crew ?? "";
+  const wanted = toSend(order, suggestion);
+  const crew = board.crews.find(({ id }) => id === wanted);
+  const name = crew ? `${crew.id} ${crew.name}` : wanted ?? "";
   return make("p", { class: "actions" },
-    !order.crew && suggestion && make("button", { type: "button", class: "primary", "data-focus": "assign", "data-step": "assign",
+    suggestion && wanted && make("button", { type: "button", class: "primary", "data-focus": "assign", "data-step": "assign",
       click: () => hands.assign(order, suggestion.crew) }, say("assign-suggested", { crew: name }), make("kbd", { "aria-hidden": "true" }, "a")),
     order.is_on_hold
       ? make("button", { type: "button", "data-focus": "resume", "data-step": "resume", click: () => hands.resume(order) }, say("resume"))

@@ -20,6 +20,7 @@ import { makeDesk } from "./desk.js";
 import { follow } from "./live.js";
 import { clockOf, refreshMoments } from "./moments.js";
 import { makeOverlay, OVERLAY_LAYERS, OVERLAY_SOURCES, pickThing } from "./overlay.js";
+import { toSend } from "./order_view.js";
 import { makePicture } from "./picture.js";
 import { makePreview } from "./preview.js";
 import { makeQueue, placeOf } from "./queue.js";
@@ -192,8 +193,8 @@ function orderAtHand() {
 function assignSuggested(order) {
   const now = board.current();
   if (!order || !now) return refuse(say("nothing-selected"));
-  if (order.crew) return refuse(say("has-a-crew", { id: order.id, crew: order.crew }));
   const suggestion = now.suggestions.find((one) => one.order === order.id);
+  if (order.crew && !toSend(order, suggestion)) return refuse(say("has-a-crew", { id: order.id, crew: order.crew }));
   if (!suggestion) return refuse(say("no-suggestion-for", { id: order.id, place: placeOf(order) }));
   desk.assign(order, suggestion.crew);
 }
