@@ -43,6 +43,8 @@ NONE = -1
 DAY_S = 86400.0
 EARLY_S = 300.0
 """No crew sets out to wait longer than this on the site, for a permit or for another crew."""
+MARGIN_S = 1800.0
+"""Lateness is counted from so long before the limit, for nobody knows how long work takes."""
 WITNESSES = 16
 """So many crews' ways tell how far jobs are apart where `between_s` is not given."""
 
@@ -249,7 +251,7 @@ def explain(board: Board, decision: Decision, job: int) -> list[Candidate]:
     charged_s = _diversion_s(board)[:, job]
     comes = np.isfinite(arrive_s)
     slack_s = np.where(comes, board.due_s[job] - np.where(comes, arrive_s, 0.0), -np.inf)
-    late = _late(board)[job] * np.maximum(-slack_s, 0.0)
+    late = _late(board)[job] * np.maximum(MARGIN_S - slack_s, 0.0)
     diversion = _diversions(board)[:, job]
     absence = _absence(board)[:, job]
     waiting = board.weight[job] * arrive_s
@@ -344,7 +346,7 @@ def _legs(board: Board, job: NDArray[np.int64], is_bound: Flags, is_possible: Fl
         between_s=np.ascontiguousarray(_between_s(board)[np.ix_(job, job)]),
         work_s=board.work_s[job].astype(np.float64),
         release_s=board.release_s[job].astype(np.float64),
-        due_s=board.due_s[job].astype(np.float64),
+        due_s=board.due_s[job].astype(np.float64) - MARGIN_S,
         weight=board.weight[job] * share,
         late=_late(board)[job] * share,
         charge=charge[:, job] * share,

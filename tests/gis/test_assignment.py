@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gis.assignment import (
+    MARGIN_S,
     Board,
     Calls,
     Hindrance,
@@ -75,7 +76,7 @@ def line_cost(drawn: Board, crew: int, line: list[int]) -> float:
         clock += drawn.travel_s[crew, job] if last < 0 else drawn.between_s[last, job]
         clock = max(clock, drawn.release_s[job])
         total += drawn.weight[job] * clock
-        total += drawn.late[job] * max(clock - drawn.due_s[job], 0.0)
+        total += drawn.late[job] * max(clock + MARGIN_S - drawn.due_s[job], 0.0)
         current = int(drawn.current[crew])
         if last < 0 and current not in {-1, job}:
             total += drawn.diversion_s * (drawn.weight[job] + drawn.weight[current])
