@@ -408,6 +408,30 @@ def _open_again(deed: Deed, valve: WorkedValve, result: str, tag: str | None) ->
         _note_facts(deed, after)
     deed.changed.append(f"valve:{valve.valve}")
     deed.tell("valve_reopened", {"valve": valve.valve, "result": result, "tag": tag})
+    if result == "will_not_reopen":
+        _plan_round(deed, valve)
+
+
+def _plan_round(deed: Deed, valve: WorkedValve) -> None:
+    """Plan with a link that stays shut: offer to feed from elsewhere whoever is behind it."""
+    is_repaired = deed.outage.repaired_at is not None or "repaired_at" in deed.stages
+    if not is_repaired or not deed.situation.find_stranded(deed.outage.key).size:
+        return
+    plan = plans.plan_round(deed.situation, deed.outage, deed.now)
+    if plan is None:
+        return
+    made = plans.add_plan(
+        deed.situation,
+        deed.outage,
+        plan,
+        status="proposed",
+        because={"code": "will-not-reopen", "valve": valve.valve},
+        by=deed.actor.name,
+        now=deed.now,
+    )
+    deed.outage = queries.update_outage(deed.session, deed.outage.key, {"plan_number": made.number})
+    deed.situation.add(deed.outage)
+    deed.tell("replanned", _told_of_plan(made))
 
 
 def _refuse_refilling(deed: Deed, valve: WorkedValve, holders: Sequence[queries.Holder]) -> None:
@@ -639,6 +663,13 @@ def _record_stage(deed: Deed) -> Judged | None:
     body: StageBody = deed.body
     deed.stage(body.stage, deed.at)
     deed.tell("stage_reached", {"stage": body.stage, "at": deed.at.isoformat()})
+    stuck = [
+        one
+        for one in deed.situation.valves[deed.outage.key].values()
+        if one.state == "will_not_reopen"
+    ]
+    if body.stage == "repaired" and stuck:
+        _plan_round(deed, stuck[0])
     return None
 
 

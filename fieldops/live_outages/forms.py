@@ -34,6 +34,7 @@ BECAUSE = {
     "opened": _l("The first plan."),
     "will-not-close": _l("Valve %(valve)s will not close."),
     "not-found": _l("Valve %(valve)s was not found."),
+    "will-not-reopen": _l("Valve %(valve)s will not reopen."),
     "passing": _l("Valve %(valve)s is closed but passing."),
     "closed-after-all": _l("Valve %(valve)s is closed after all."),
     "chosen": _l("Chosen: %(kind)s."),

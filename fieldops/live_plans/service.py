@@ -430,9 +430,13 @@ def redraw(situation: Situation, outage: Outage, plan: Judged, now: dt.datetime)
             if getattr(outage, f"{stage}_at") is None:
                 stages[stage] = as_json(moments(since, getattr(timeline, stage)))
         _redraw_valves(situation, outage, plan)
+    is_open_end = bool(situation.find_stranded(outage.key).size)
+    if is_open_end:
+        # Nobody knows when a valve that will not open lets the water through.
+        stages.pop("restored", None)
     _write_expected(situation, outage, plan)
     values: dict[str, Any] = {"forecast": stages, **_tallied(situation, outage)}
-    values |= _promised(outage, stages.get("restored"), now)
+    values |= _promised(outage, stages.get("restored"), now, is_open_end=is_open_end)
     after = queries.update_outage(situation.session, outage.key, values)
     situation.add(after)
     return after
@@ -446,6 +450,46 @@ def recount(situation: Situation, outage: Outage, *, is_changed: bool = False) -
     after = queries.update_outage(situation.session, outage.key, values)
     situation.add(after)
     return after
+
+
+def plan_round(situation: Situation, outage: Outage, now: dt.datetime) -> Judged | None:
+    """
+    Judge the network with nothing shut but the valves that will not open again.
+
+    Closed valves that feed somebody behind them from elsewhere are offered. None where an import
+    has taken away one of the valves.
+    """
+    known = situation.valves[outage.key]
+    stuck = sorted(one.valve for one in known.values() if one.state == "will_not_reopen")
+    opened = sorted(one.valve for one in known.values() if one.state == "opened")
+    course, question = _course(situation, outage, now), Question(closed=stuck, opened=opened)
+    try:
+        judged = judge_outage(
+            situation.session, question, now, stored=situation.stored_before, course=course
+        )
+    except (UnknownThingError, PlaceError):
+        return None
+    plan = Judged(wish_in_force(situation, outage), judged, course)
+    feeds = [part for part in _parts_in_plan(situation, plan) if part[2] == "refeed"]
+    queries.insert_valves(
+        situation.session,
+        [
+            {
+                "outage_key": outage.key,
+                "device_table": place[0],
+                "device_key": place[1],
+                "valve": name,
+                "role": role,
+                "state": "to_open",
+                "position_before": _position_before(situation, place),
+                "turns_recorded": turns,
+            }
+            for place, name, role, _, turns in feeds
+            if place not in known
+        ],
+    )
+    situation.read_valves(outage.key)
+    return plan
 
 
 def as_part_rows(parts: Sequence[int]) -> Rows:
@@ -624,9 +668,11 @@ def as_json(found: Moments) -> dict[str, str]:
 
 
 def _promised(
-    outage: Outage, restored: Mapping[str, str] | None, now: dt.datetime
+    outage: Outage, restored: Mapping[str, str] | None, now: dt.datetime, *, is_open_end: bool
 ) -> dict[str, Any]:
     """Give what customers are to be told from now on; a promise is moved for good reason only."""
+    if is_open_end:
+        return _promised_news(outage, now)
     if restored is None:
         return {"promised_by": None, "next_news_at": None}
     p10, p90 = (dt.datetime.fromisoformat(restored[name]) for name in ("p10", "p90"))
@@ -643,6 +689,13 @@ def _promised(
     if is_kept:
         return {}
     return {"promised_by": by, "next_news_at": news, "promised_at": now}
+
+
+def _promised_news(outage: Outage, now: dt.datetime) -> dict[str, Any]:
+    """Promise the next news only, and keep to it until it is due."""
+    if outage.promised_by is None and outage.next_news_at and outage.next_news_at > now:
+        return {}
+    return {"promised_by": None, "next_news_at": round_up(now + NEWS_AFTER), "promised_at": now}
 
 
 def round_up(moment: dt.datetime) -> dt.datetime:

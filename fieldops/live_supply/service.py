@@ -186,6 +186,18 @@ class Situation:
         rows = self.supply().find_guards(self.broken_blocks(outage_key))
         return [self.place_of(row) for row in rows.tolist()]
 
+    def find_stranded(self, outage_key: int) -> Rows:
+        """List the premises that stay dry though all opens that does: behind stuck valves."""
+        stuck = {
+            place: valve
+            for place, valve in self.valves[outage_key].items()
+            if valve.state in {"will_not_reopen", "opened"}
+        }
+        if all(valve.state == "opened" for valve in stuck.values()):
+            return NO_ROWS
+        supposed = replace(self, valves={**self.valves, outage_key: stuck}, _supplies={})
+        return supposed.supply([outage_key]).premises_dry()
+
     def write_guards(self) -> None:
         """Write down for the database which valves keep whose trench dry, until it is repaired."""
         guards = {

@@ -12,6 +12,7 @@ from fieldops.live_outages.service import is_turns_short
 from fieldops.live_supply.queries import fetch_plans, fetch_tags
 from fieldops.network.service import describe_valve
 from tests.fieldops.live_outages.jobs import CREW, Job, at
+from tests.fieldops.live_outages.test_plans import other_side
 from tests.fieldops.live_outages.towns import three_in_a_row
 from tests.fieldops.outages.towns import Town
 
@@ -119,6 +120,24 @@ def test_a_valve_that_will_not_reopen_keeps_dry_whoever_is_behind_it(session: Se
 
     job.open_valve("V2", 300)
     assert job.dry == {"C3": (10, 300), "C4": (10, 300)}
+
+
+def test_a_stuck_valve_ends_the_promise_and_is_planned_round(session: Session) -> None:
+    """Next news instead of a time; the closed valve on the other side is offered."""
+    other_side().plant(session)
+    job = Job(session, "P2").close_valve("V1", 10).must("stage", 60, stage="repaired")
+    assert job.now.outage.promised_by is not None
+    job.must("reopen_valve", 70, valve="V1", result="will_not_reopen")
+
+    assert job.now.restored is None
+    assert job.now.outage.promised_by is None
+    assert job.now.outage.next_news_at == at(210)
+    assert (job.now.plan.number, job.now.plan.because["code"]) == (2, "will-not-reopen")
+    assert job.states["V3"] == ("refeed", "to_open")
+
+    job.must("restore_part", 90, part="refeed:V3")
+    assert {name: times[1] for name, times in job.dry.items()} == {"C2": 90, "C3": 90}
+    assert job.now.status == "restored"
 
 
 def test_who_is_behind_a_stuck_valve_but_fed_otherwise_has_water(session: Session) -> None:
