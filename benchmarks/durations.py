@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.burst_day import HOUR_S, City, Day, play
-from benchmarks.dispatch_policies import by_road, nearest, no_rank
+from benchmarks.dispatch_policies import POLICIES
 from benchmarks.measure import Benchmark
 from gis.assignment import Severity
 from gis.restoration import LEVELS, DurationModel, learn_in_turn, score_forecasts
@@ -120,7 +120,7 @@ def simulated_history() -> History:
     begun, ended = [], []
     for number, seed in enumerate(SIMULATED_SEEDS):
         day = Day.drawn(city, SIMULATED_JOBS_AN_HOUR, seed)
-        result = play(day, nearest(by_road, no_rank))
+        result = play(day, POLICIES["nearest by road"])
         for job in day.jobs:
             if job.kind.severity != Severity.ROUTINE:
                 reported_s = number * BETWEEN_DAYS_S + job.reported_s

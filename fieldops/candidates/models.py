@@ -24,6 +24,7 @@ class DispatchSetting(Base):
         CheckConstraint("offer_s > 0 AND phone_after_s > 0", name="times_positive"),
         CheckConstraint("automatic_max_diameter_mm >= 0", name="limit_positive"),
         CheckConstraint("stale_penalty_min >= 0", name="penalty_not_negative"),
+        CheckConstraint("call_out_min >= 0", name="call_out_not_negative"),
         CheckConstraint("straight_factor >= 1", name="factor_possible"),
     )
 
@@ -34,6 +35,7 @@ class DispatchSetting(Base):
     phone_after_s: Mapped[float] = mapped_column(Double, server_default="120")
     automatic_max_diameter_mm: Mapped[float] = mapped_column(Double, server_default="200")
     stale_penalty_min: Mapped[float] = mapped_column(Double, server_default="10")
+    call_out_min: Mapped[float] = mapped_column(Double, server_default="15")
     straight_factor: Mapped[float] = mapped_column(Double, server_default="1.4")
     straight_trips: Mapped[int] = mapped_column(Integer, server_default="0")
     is_straight_factor_fixed: Mapped[bool] = mapped_column(server_default="false")

@@ -26,6 +26,7 @@ class Settings:
     phone_after_s: float
     automatic_max_diameter_mm: float
     stale_penalty_min: float
+    call_out_min: float
     straight_factor: float
     straight_trips: int
     is_straight_factor_fixed: bool

@@ -44,6 +44,10 @@ __all__ = [
 
 MANY_EVENTS = 200
 """More than this has happened: no use in asking of each whether it matters."""
+FORGOTTEN_S = 7200.0
+"""After so long a crew is no longer looked for where it was last, but at its depot."""
+RANK_S = 1.0
+"""Of crews on call that would be there together, the one first in order goes."""
 FAR_M = 150.0
 """A crew that has moved less is where it was, as far as dispatch can tell."""
 MATTERING = ("work_order.", "crew.", "outage.", "road.", "incident.", "dispatch.", "stock.")
@@ -182,7 +186,8 @@ def draw_picture(session: Session, now: dt.datetime, position: int) -> Picture:
     travel = find_travel(session, starts, goals, settings.straight_factor)
     known = np.array([spot.is_known for spot in spots], dtype=np.bool_)
     penalty_min = np.array([spot.penalty_min for spot in spots], dtype=np.float64)
-    travel_s = np.where(known[:, None], (travel.minutes + penalty_min[:, None]) * 60, np.inf)
+    late_s = penalty_min * 60 + _call_out_s(crews, settings)
+    travel_s = np.where(known[:, None], travel.minutes * 60 + late_s[:, None], np.inf)
     free_in_s = np.array([spot.free_in_s for spot in spots], dtype=np.float64)
     has_skills = _has_skills(crews, jobs)
     is_on_duty = _is_on_duty(crews, jobs)
@@ -273,12 +278,18 @@ def _spot_of(
     now: dt.datetime,
     everything: Iterable[Job],
 ) -> Spot:
-    """Tell where a crew is: an old position is distrusted, and costs minutes."""
+    """Tell where a crew is: an old place is distrusted, and costs minutes, more as it ages."""
     if present is not None:
         return Spot(present.lon, present.lat, "job", free_in_s=_left_s(present, now))
     if crew.lon is not None and crew.lat is not None and not crew.is_position_stale:
         return Spot(crew.lon, crew.lat, "position")
-    penalty_min = settings.stale_penalty_min
+    return _old_spot_of(crew, settings, now, everything)
+
+
+def _old_spot_of(
+    crew: Crew, settings: Settings, now: dt.datetime, everything: Iterable[Job]
+) -> Spot:
+    """Tell where a crew was last: at a job, by an old position, or at its depot."""
     arrivals = [
         (job.arrived_at, job.lon, job.lat)
         for job in everything
@@ -286,12 +297,37 @@ def _spot_of(
     ]
     last = max(arrivals, default=None)
     if last and (crew.position_at is None or last[0] > crew.position_at):
-        return Spot(last[1], last[2], "job", penalty_min=penalty_min)
+        return Spot(last[1], last[2], "job", penalty_min=_penalty_min(last[0], settings, now))
+    penalty_min = _penalty_min(crew.position_at, settings, now)
+    is_known = crew.lon is not None and crew.lat is not None and not crew.is_position_doubted
+    if is_known and penalty_min < settings.stale_penalty_min:
+        return Spot(crew.lon or 0.0, crew.lat or 0.0, "old_position", penalty_min=penalty_min)
     if crew.depot is not None:
+        penalty_min = settings.stale_penalty_min
         return Spot(crew.depot.lon, crew.depot.lat, "depot", penalty_min=penalty_min)
     if crew.lon is not None and crew.lat is not None:
         return Spot(crew.lon, crew.lat, "old_position", penalty_min=penalty_min)
     return Spot(0.0, 0.0, "unknown")
+
+
+def _penalty_min(told_at: dt.datetime | None, settings: Settings, now: dt.datetime) -> float:
+    """Give what an old place costs: all that is set where it is forgotten or comes too early."""
+    age_s = FORGOTTEN_S if told_at is None else (now - told_at).total_seconds()
+    share = 1.0 if age_s < 0 else min(age_s / FORGOTTEN_S, 1.0)
+    return settings.stale_penalty_min * share
+
+
+def _call_out_s(crews: list[Crew], settings: Settings) -> NDArray[np.float64]:
+    """Give how long crews on call take until they set out, and their order by a hair."""
+    return np.array(
+        [
+            0.0
+            if crew.on_shift or crew.on_call_rank is None
+            else settings.call_out_min * 60 + crew.on_call_rank * RANK_S
+            for crew in crews
+        ],
+        dtype=np.float64,
+    )
 
 
 def _has_skills(crews: list[Crew], jobs: list[Job]) -> NDArray[np.bool_]:

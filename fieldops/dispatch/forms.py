@@ -188,6 +188,10 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
         _l("Minutes added where a position is old"),
         validators=[InputRequired(), NumberRange(0, 240)],
     )
+    call_out_min = FloatField(
+        _l("Minutes until a crew on call sets out"),
+        validators=[InputRequired(), NumberRange(0, 240)],
+    )
     straight_factor = FloatField(
         _l("Factor of the straight line, where there is no street data"),
         validators=[InputRequired(), NumberRange(1, 6)],
@@ -202,6 +206,7 @@ SETTINGS = (
     "offer_s",
     "phone_after_s",
     "stale_penalty_min",
+    "call_out_min",
     "straight_factor",
     "is_straight_factor_fixed",
 )

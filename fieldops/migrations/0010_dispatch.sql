@@ -9,6 +9,7 @@ CREATE TABLE dispatch_setting (
     phone_after_s double precision NOT NULL DEFAULT 120,
     automatic_max_diameter_mm double precision NOT NULL DEFAULT 200,
     stale_penalty_min double precision NOT NULL DEFAULT 10,
+    call_out_min double precision NOT NULL DEFAULT 15,
     straight_factor double precision NOT NULL DEFAULT 1.4,
     straight_trips integer NOT NULL DEFAULT 0,
     is_straight_factor_fixed boolean NOT NULL DEFAULT false,
@@ -22,6 +23,7 @@ CREATE TABLE dispatch_setting (
     CONSTRAINT ck_dispatch_setting_times_positive CHECK (offer_s > 0 AND phone_after_s > 0),
     CONSTRAINT ck_dispatch_setting_limit_positive CHECK (automatic_max_diameter_mm >= 0),
     CONSTRAINT ck_dispatch_setting_penalty_not_negative CHECK (stale_penalty_min >= 0),
+    CONSTRAINT ck_dispatch_setting_call_out_not_negative CHECK (call_out_min >= 0),
     CONSTRAINT ck_dispatch_setting_factor_possible CHECK (straight_factor >= 1)
 );
 INSERT INTO dispatch_setting (is_only) VALUES (true);

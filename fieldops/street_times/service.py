@@ -209,12 +209,33 @@ def find_travel(
     x_m, y_m = city.flat(starts)
     minutes = city.streets.minutes_between(fields, x_m, y_m)
     is_straight = city.is_far(x_m, y_m)[:, None] | np.array([each.stretch < 0 for each in fields])
-    if not city.streets.roads.is_closed.any():
-        # Streets that join nothing are a gap in the record; beside a closed one, there is no way.
+    cut = ~np.isfinite(minutes).all(axis=0)
+    if cut.any():
+        # What joins nothing though nothing is closed is a gap in the record; else there is no way.
         there = np.isfinite(minutes)
-        is_straight |= ~there.any(axis=0)
-        is_straight |= ~there.any(axis=1, keepdims=True)
+        if city.streets.roads.is_closed.any():
+            there[:, cut] = _is_joined(
+                city, [goals[int(at)] for at in np.flatnonzero(cut)], x_m, y_m
+            )
+        is_straight |= ~there
     return Travel(np.where(is_straight, straight, minutes), is_straight)
+
+
+def _is_joined(
+    city: CityStreets, goals: Sequence[Place], x_m: Numbers, y_m: Numbers
+) -> NDArray[np.bool_]:
+    """Tell from which places streets would lead to each goal if none were closed."""
+    unclosed = _without_closures(city)
+    fields = [each for each in map(unclosed.field_to, goals) if each is not None]
+    return np.isfinite(unclosed.streets_of().minutes_between(fields, x_m, y_m))
+
+
+def _without_closures(city: CityStreets) -> CityStreets:
+    if not city.unclosed:
+        is_closed = np.zeros(city.keys.size, dtype=np.bool_)
+        streets = city.streets_of().closing(is_closed)
+        city.unclosed.append(replace(city, streets=streets, fields={}))
+    return city.unclosed[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,13 +300,10 @@ def find_detours_min(session: Session, trips: Sequence[tuple[Place, Place]]) -> 
     lost = [0.0] * len(trips)
     if not near:
         return lost
-    if not city.unclosed:
-        is_closed = np.zeros(city.keys.size, dtype=np.bool_)
-        streets = city.streets_of().closing(is_closed)
-        city.unclosed.append(replace(city, streets=streets, fields={}))
+    unclosed = _without_closures(city)
     starts, goals = [trips[at][0] for at in near], [trips[at][1] for at in near]
     as_is = _minutes_of(city, starts, goals)
-    if_open = _minutes_of(city.unclosed[0], starts, goals)
+    if_open = _minutes_of(unclosed, starts, goals)
     for at, now_min, open_min in zip(near, as_is, if_open, strict=True):
         if np.isfinite(open_min):
             lost[at] = max(now_min - open_min, 0.0)

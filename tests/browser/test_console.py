@@ -194,7 +194,8 @@ def a_crew_against_which_something_stands_is_sent_only_with_a_reason(desk: Desk)
     page.fill("#confirmation [name=reason]", "最近")
     page.click("#confirm")
     page.wait_for_selector("#deed .undo")
-    assert desk.sent == [("W-12/assign", {"crew": "C-2", "version": 2, "reason": "最近"})]
+    body = {"crew": "C-2", "version": 2, "instead_of": ["W-14"], "reason": "最近"}
+    assert desk.sent == [("W-12/assign", body)]
 
 
 def a_command_is_completed_and_carried_out(desk: Desk) -> None:

@@ -160,6 +160,8 @@ def the_suggested_crew_is_sent_by_keyboard(story: Story) -> None:
     story.page.wait_for_selector("[data-part=why][data-state=shown] li[data-chosen=true]")
     assert story.page.locator(".reasons > li").count() >= 1
     story.one.picture("story-2-why")
+    # The other screen has just flown to the outage: drawn by the processor, that takes seconds.
+    story.other.rest()
     story.page.keyboard.press("a")
     story.page.wait_for_selector("#deed[data-deed=done] .undo")
     story.both_see("assigned", "#order-W-1 .state[data-state=assigned]")

@@ -20,7 +20,7 @@ from fieldops.events.service import SYSTEM
 from fieldops.settings import Settings
 from fieldops.work_orders.service import OrderDraft, open_order
 from tests.faults.serving import wait_until
-from tests.fieldops.crews.making import make_crew
+from tests.fieldops.work_orders.orders import make_crew
 from tests.people import bearer
 from tests.sending import operation, send
 
@@ -90,9 +90,7 @@ def test_an_assignment_does_not_wait_for_a_black_hole(
     draft = OrderDraft(kind="repair", severity="leak", lon=120.0, lat=30.0, is_triaged=True)
     with sessions() as session:
         headers = bearer(session, "dispatcher")
-        crews = [f"C-{number}" for number in range(ORDERS)]
-        for crew in crews:
-            make_crew(session, crew)
+        crews = [make_crew(session)[0] for _ in range(ORDERS)]
         orders = [open_order(session, draft, SYSTEM, now).id for _ in crews]
         session.commit()
     app = create_app(Settings(home=tmp_path, database_url=database, secret_key="t"))  # noqa: S106

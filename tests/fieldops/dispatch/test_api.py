@@ -148,6 +148,7 @@ def test_a_manager_changes_the_settings_on_their_page(
         "offer_s": "300",
         "phone_after_s": "120",
         "stale_penalty_min": "10",
+        "call_out_min": "15",
         "straight_factor": "1.4",
     }
     wrong = client.post("/dispatch/settings", data=form | {"straight_factor": "0"}, headers=header)

@@ -329,7 +329,7 @@ def test_nothing_goes_by_itself_until_that_is_switched_on(session: Session) -> N
     assert find_order(session, plain.id).crew_id == "C-1"
     for number in range(2, 8):
         place_crew(session, f"C-{number}", 0.0)
-    shut = {"kind": "make_safe", "diameter_mm": 100.0, "skills": ["valve"]}
+    shut: dict[str, Any] = {"kind": "make_safe", "diameter_mm": 100.0, "skills": ["valve"]}
     wide, unknown, known = close_valves(session, (100, 300), (100, None), (100, 150))
     kept = [
         open_job(session, 0.0, severity="danger"),

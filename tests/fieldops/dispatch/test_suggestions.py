@@ -15,6 +15,8 @@ from fieldops.street_times.service import close_road
 from tests.fieldops.dispatch.boards import (
     DAY,
     HOUR,
+    LAT,
+    LON,
     MINUTE,
     NOW,
     dispatcher,
@@ -24,6 +26,7 @@ from tests.fieldops.dispatch.boards import (
     place_crew,
     step,
 )
+from tests.fieldops.network.towns import draw, land
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -227,7 +230,7 @@ def test_a_job_for_two_crews_gets_two(session: Session) -> None:
 def test_the_valve_crew_goes_first_and_the_repair_follows(session: Session) -> None:
     """Who repairs is not sent while nobody is there to close the valves."""
     place_crew(session, "C-阀", 0.0, skills=("valve", "general"))
-    place_crew(session, "C-修", 0.01)
+    place_crew(session, "C-修", 0.0)
     safe = open_job(session, 0.02, kind="make_safe", severity="burst", skills=["valve"])
     repair = open_job(
         session,
@@ -359,3 +362,43 @@ def test_the_runner_up_is_whom_the_panel_ranks_next(session: Session) -> None:
             ]
             sent = [mine.order_id for mine in found if mine.crew_id == one.crew_id]
             assert places == [order for order in sent if order != each.order_id]
+
+
+def test_a_road_closed_elsewhere_takes_no_straight_line_away(session: Session) -> None:
+    """Where the record has a gap, a straight line still answers, whatever else is closed."""
+    lay_streets(session, "R-东桥", "R-西桥")
+    place_crew(session, "C-1", 0.01, 0.0)
+    place_crew(session, "C-2", 0.02, 0.0)
+    job = open_job(session, 0.015, 0.005, severity="burst")
+    gap = why(session, job.id, NOW)
+    close_road(session, "R-南岸", is_closed=True, actor=SYSTEM, now=NOW)
+    assert [one.travel_min for one in why(session, job.id, NOW)] == [one.travel_min for one in gap]
+    assert all(one.is_straight_line for one in gap)
+
+
+def test_crews_on_call_need_time_to_set_out_and_go_in_their_order(session: Session) -> None:
+    """A quarter of an hour, unless a manager says otherwise."""
+    place_crew(session, "C-1", 0.0, on_call=2)
+    place_crew(session, "C-2", 0.0, on_call=1)
+    job = open_job(session, 0.01, severity="burst")
+    found = suggest(session, NOW)[0]
+    assert found.crew_id == "C-2"
+    assert found.eta_min > 15
+    assert "same_time" in {each.code for each in found.reasons}
+    place_crew(session, "C-3", 0.03)
+    assert suggest(session, NOW)[0].crew_id == "C-3"
+    assert why(session, job.id, NOW)[1].crew_id == "C-2"
+
+
+def test_an_old_position_is_doubted_the_more_the_older_it_is(session: Session) -> None:
+    """And after hours the crew is taken to be at its depot."""
+    land(session, [draw("depot", "D-1", "Point", [LON + 0.5, LAT], {"name": "东站"})])
+    depot = rosters.list_depots(session)[0][0]
+    for number, minutes in enumerate((1, 20, 60, 300), start=1):
+        place_crew(session, f"C-{number}", 0.0, age=minutes * MINUTE, depot_key=depot)
+    job = open_job(session, 0.01)
+    found = {one.crew_id: one for one in why(session, job.id, NOW)}
+    places = [found[f"C-{number}"].place for number in range(1, 5)]
+    assert places == ["position", "old_position", "old_position", "depot"]
+    late_min = [(found[f"C-{n}"].travel_min or 0) - (found["C-1"].travel_min or 0) for n in (2, 3)]
+    assert late_min == pytest.approx([10 / 6, 5], abs=0.01)

@@ -56,6 +56,8 @@ export function makeDesk({ board, changed, outageChanged }) {
    * @param {{reason?: string, isMeant?: boolean}} [how]
    */
   async function assign(order, crew, { reason, isMeant = false } = {}) {
+    // The board goes on changing what it holds; to undo is to go back to how things are now.
+    order = { ...order };
     const suggestion = board()?.suggestions.find((one) => one.order === order.id && one.crew === crew);
     const second = suggestion?.second_crew ?? (order.second_crew === crew ? null : order.second_crew);
     const isJoined = order.crew === crew && !order.second_crew && second !== null;
@@ -92,7 +94,7 @@ export function makeDesk({ board, changed, outageChanged }) {
    * @param {(string | null)[]} crews
    */
   const leftBy = (order, crews) => (board()?.orders ?? []).filter((one) => one.id !== order.id && COMING.has(one.state)
-    && crews.some((crew) => crew !== null && (one.crew === crew || one.second_crew === crew)));
+    && crews.some((crew) => crew !== null && (one.crew === crew || one.second_crew === crew))).map((one) => ({ ...one }));
 
   /** @param {Order} order @param {string} crew @param {Order[]} left */
   async function askToDivert(order, crew, left) {
