@@ -1,0 +1,1 @@
+"""Tablets: who holds them, what they may fetch, and when one is lost."""

@@ -1,0 +1,1 @@
+"""What crews say is drawn wrong on the map, until a person decides."""

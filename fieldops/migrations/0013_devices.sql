@@ -1,0 +1,2 @@
+-- Tablets, and the codes that release a valve by phone.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Districts, and what tablets fetch of them.
+SELECT 1;

@@ -1,0 +1,1 @@
+"""The crew's page, which opens without signal."""
