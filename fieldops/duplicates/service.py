@@ -197,7 +197,11 @@ class Told:
 def rank(
     near: Iterable[Near], report: Told, policy: Mapping[str, float], now: dt.datetime
 ) -> list[Candidate]:
-    """Put what may be the same first: by segment, then by distance, age and kind together."""
+    """
+    Put what may be the same first: by segment, then by distance, age and kind together.
+
+    An incident that fits comes before any report: many loose reports must not hide it.
+    """
 
     def order(one: Near) -> tuple[bool, float]:
         far = (one.distance_m or 0.0) / policy["duplicate_distance_m"]
@@ -213,7 +217,17 @@ def rank(
         if not (one.subject == "report" and one.key == report.key)
         and not (one.subject == "incident" and one.key == report.incident_key)
     ]
-    best = sorted(others, key=order)[: int(policy["duplicates_shown"])]
+    best = sorted(others, key=order)
+    fitting = [
+        one
+        for one in best
+        if one.subject == "incident"
+        and one.key not in report.parted_from
+        and belongs(report.kind, one.kind, is_planned=one.is_planned)
+    ]
+    best = (fitting[:1] + [one for one in best if one not in fitting[:1]])[
+        : int(policy["duplicates_shown"])
+    ]
     return [_as_candidate(one, report, policy, now) for one in best]
 
 

@@ -110,7 +110,7 @@ def the_queue_says_how_bad_how_old_how_many_and_until_when(desk: Desk) -> None:
     first = desk.map.text("#incident-I-3")
     assert "爆管" in first
     assert "停水 172 户" in first
-    assert "12 分钟" in first
+    assert any(f"{minutes} 分钟" in first for minutes in (11, 12))
     assert "未知" in desk.map.text("#incident-I-4")
     assert "还剩" in desk.map.text("#order-W-12")
     assert "超时" in desk.map.text("#order-W-14 .clock")

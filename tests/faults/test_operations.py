@@ -216,7 +216,7 @@ def check_log(store: sessionmaker[Session], writers: list[Writer]) -> None:
     with store() as session:
         assert fetch_chain(session).broken_at is None
     answered = {op_id: result for writer in writers for op_id, result in writer.answered.items()}
-    assert {result["status"] for result in answered.values()} == {"applied"}
+    assert {(one["status"], one["message"]) for one in answered.values()} == {("applied", "")}
     assert [op_id for op_id in answered if op_id not in told] == [], "answered, and lost"
     assert [op_id for op_id, count in told.items() if count > 1] == [], "done twice"
     versions: dict[str, list[int]] = {}

@@ -58,6 +58,17 @@ def test_a_report_near_but_in_another_segment_is_asked_about(town: Session) -> N
     assert told.candidates[0].distance_m == pytest.approx(57, abs=2)
 
 
+def test_loose_reports_do_not_hide_the_incident_next_door(town: Session) -> None:
+    """However many lie nearer, whoever takes the call sees the incident first."""
+    first = call(town, "P2", "burst").report
+    incident = service.open_incident_for(town, first.id, SYSTEM, NOW).incident
+    for share in (0.5, 0.51, 0.52, 0.53):
+        call(town, "P3", "no_water", share)
+    told = call(town, "P3", "no_water", 0.55)
+    assert told.candidates[0].id == incident.id
+    assert len(told.candidates) == 3
+
+
 def test_a_missing_cover_is_not_linked_to_a_burst(town: Session) -> None:
     """Though it lies in the segment, and is shown."""
     incident = burst(town)
