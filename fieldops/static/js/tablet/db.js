@@ -1,5 +1,6 @@
 /** The tablet's own database. What must not be lost is written durably, or the writer is told. */
 import { openDB } from "../../vendor/idb.js";
+import { say } from "./words.js";
 
 /**
  * Where a record is: on this device, under way, taken by the server, or waiting for a person.
@@ -86,7 +87,7 @@ const VERSION = 1;
 export class StorageFull extends Error {
   /** @param {unknown} [cause] */
   constructor(cause) {
-    super("the device has no room left", { cause });
+    super(say("This device has no room left: this was not recorded. What you entered is still on the page. Delete pictures or other apps' data on the device, or send or export what waits in the outbox; then try again."), { cause });
     this.name = "StorageFull";
   }
 }
@@ -96,7 +97,17 @@ let opened = null;
 
 /** @returns {Promise<Database>} */
 export function open() {
-  opened ??= openDB(NAME, VERSION, {
+  opened ??= begin().catch((error) => {
+    opened = null;
+    throw error;
+  });
+  return opened;
+}
+
+/** @returns {Promise<Database>} */
+function begin() {
+  /** @type {Promise<any>} */
+  const database = openDB(NAME, VERSION, {
     upgrade(db) {
       for (const name of /** @type {const} */ (["ops", "parked"])) {
         db.createObjectStore(name, { keyPath: "op_id" }).createIndex("by_seq", "seq");
@@ -115,11 +126,8 @@ export function open() {
     terminated: () => {
       opened = null;
     },
-  }).catch((error) => {
-    opened = null;
-    throw error;
   });
-  return opened;
+  return database;
 }
 
 /**

@@ -4,6 +4,9 @@
  */
 import { StorageFull, durably, open, persist } from "./db.js";
 import { session } from "./session.js";
+import { say } from "./words.js";
+
+export { resolve, retry } from "./refused.js";
 
 /** @typedef {import("./db.js").Op} Op */
 /** @typedef {import("./db.js").Answer} Answer */
@@ -34,28 +37,33 @@ import { session } from "./session.js";
 /** Nobody has signed in on this device: there is no one to have done it. */
 export class NobodySignedIn extends Error {
   constructor() {
-    super("nobody has signed in on this device");
+    super(say("Nobody has signed in on this device, so nothing was recorded. Sign in first; what you entered is still on the page."));
     this.name = "NobodySignedIn";
   }
 }
 
 const ANSWERS_KEPT = 200;
 const RESERVE_BYTES = 2 * 1024 ** 2;
-const CHANGED = "changed";
+
+/** @typedef {"more" | "changed"} News - "more": there is something new to send */
 
 const channel = new BroadcastChannel("fieldops-outbox");
-/** @type {Set<() => void>} */
+/** @type {Set<(news: News) => void>} */
 const listeners = new Set();
-channel.addEventListener("message", () => wake());
+channel.addEventListener("message", (event) => wake(event.data));
 
-function wake() {
-  for (const listen of [...listeners]) listen();
+/** @param {News} news */
+function wake(news) {
+  for (const listen of [...listeners]) listen(news);
 }
 
-/** Tell every tab that something in the outbox is different now. */
-export function tellChange() {
-  channel.postMessage(CHANGED);
-  wake();
+/**
+ * Tell every tab that something in the outbox is different now.
+ * @param {News} [news]
+ */
+export function tellChange(news = "changed") {
+  channel.postMessage(news);
+  wake(news);
 }
 
 /**
@@ -76,7 +84,7 @@ export function watchOutbox(fn) {
 
 /**
  * Follow changes without counting.
- * @param {() => void} fn
+ * @param {(news: News) => void} fn
  * @returns {() => void} stop
  */
 export function onOutboxChange(fn) {
@@ -132,7 +140,7 @@ export async function enqueue(wanted) {
     }),
   );
   void persist();
-  tellChange();
+  tellChange("more");
   return op;
 }
 
@@ -225,25 +233,29 @@ export async function counts() {
 }
 
 /**
- * Keep the server's answer and, in the same breath, take the operation out of the queue; a
- * refused one goes to those that need a person.
- * @param {string} op_id
- * @param {Answer} answer
- * @returns {Promise<Op | null>} null when another tab was first
+ * Keep the server's answers and, in the same breath, take their operations out of the queue; the
+ * refused go to those that need a person.
+ * @param {Answer[]} answers
+ * @returns {Promise<Op[]>} those that were still in the queue
  */
-export async function settle(op_id, answer) {
-  const isDone = answer.status === "applied";
+export function settle(answers) {
+  const answered_at = new Date().toISOString();
   return withRoom(() =>
     durably(["ops", "parked", "answers", "kv"], async (writing) => {
       const ops = writing.objectStore("ops");
-      const op = await ops.get(op_id);
-      if (!op) return null;
-      /** @type {Op} */
-      const answered = { ...op, answer, answered_at: new Date().toISOString(), state: isDone ? "confirmed" : "needs_you" };
-      await writing.objectStore(isDone ? "answers" : "parked").put(answered);
-      await ops.delete(op_id);
-      if (isDone) await forgetOld(writing);
-      return answered;
+      const settled = [];
+      for (const answer of answers) {
+        const op = await ops.get(answer.op_id);
+        if (!op) continue;
+        const isDone = answer.status === "applied";
+        /** @type {Op} */
+        const answered = { ...op, answer, answered_at, is_sent: true, state: isDone ? "confirmed" : "needs_you" };
+        await writing.objectStore(isDone ? "answers" : "parked").put(answered);
+        await ops.delete(answer.op_id);
+        settled.push(answered);
+      }
+      await forgetOld(writing);
+      return settled;
     }),
   );
 }
