@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,8 +82,13 @@ class _Clip:
     blocks: Rows
     """Blocks kept, then blocks beyond."""
     new_block: Rows
-    """Number in the pack of each block, OUTSIDE or OUTSIDE_DRY where it has none."""
+    """Number in the pack of each block, OUTSIDE where it has none."""
     edges: Rows
+    kinds: NDArray[np.uint8]
+    """Where each block of the pack lies."""
+    routes: Rows
+    """Pairs of blocks beyond, in the pack's numbers: the second had its water from the first."""
+    ways: _Routes
 
     @classmethod
     def of(cls, world: World, inside: Flags | None) -> _Clip:
@@ -94,11 +99,20 @@ class _Clip:
         ends = blocks.edge_blocks
         edges = np.flatnonzero(is_kept[ends].any(axis=1)).astype(np.int32)
         touched = np.unique(ends[edges])
-        order = np.concatenate([np.flatnonzero(is_kept), touched[~is_kept[touched]]])
-        is_dry = world.feeder == UNSUPPLIED
-        new_block = np.where(is_dry, OUTSIDE_DRY, OUTSIDE).astype(np.int32)
+        beyond = touched[~is_kept[touched]]
+        order = np.concatenate([np.flatnonzero(is_kept), beyond]).astype(np.int32)
+        new_block = np.full(blocks.count, OUTSIDE, dtype=np.int32)
         new_block[order] = np.arange(len(order), dtype=np.int32)
-        return cls(world, is_kept, order.astype(np.int32), new_block, edges)
+        ways = _Routes(world, is_kept, new_block >= 0)
+        kinds = np.full(len(order), INSIDE, dtype=np.uint8)
+        routes = []
+        for block in beyond.tolist():
+            kinds[new_block[block]] = ways.kind(block)
+            carrier = ways.carrier(block)
+            if ways.kind(block) == BEYOND_SUPPLIED_THROUGH and not is_kept[carrier]:
+                routes.append((new_block[carrier], new_block[block]))
+        pairs = np.array(routes, dtype=np.int32).reshape(-1, 2)
+        return cls(world, is_kept, order, new_block, edges, kinds, pairs, ways)
 
     def topology(self) -> Topology:
         """Collect everything."""
@@ -132,24 +146,29 @@ class _Clip:
         return np.where(block >= 0, self.new_block[block], np.int32(NOWHERE)).astype(np.int32)
 
     def _block_arrays(self) -> dict[str, NDArray[Any]]:
-        ends = self._renumber(self.world.blocks.edge_blocks[self.edges].ravel())
-        flat = Groups.of(ends, len(self.blocks))
+        flat = Groups.of(self._edge_blocks(), len(self.blocks))
         return {
-            "block_beyond": _beyond(self.world, self.is_kept, self.blocks),
+            "block_beyond": self.kinds,
             "block_stands": _stands(self.world)[self.blocks],
             "block_edge_start": flat.start.astype(np.int32),
             "block_edges": flat.members // 2,
         }
 
+    def _edge_blocks(self) -> Rows:
+        ends = self._renumber(self.world.blocks.edge_blocks[self.edges].ravel())
+        return np.concatenate([ends, self.routes.ravel()])
+
     def _edge_arrays(self) -> dict[str, NDArray[Any]]:
         blocks = self.world.blocks
         ends = blocks.edge_blocks[self.edges]
         is_within = self.is_kept[ends[:, 0]] & self.is_kept[ends[:, 1]]
+        route = np.ones(len(self.routes), dtype=np.bool_)
         return {
-            "edge_blocks": self._renumber(ends.ravel()),
-            "edge_is_one_way": blocks.edge_is_one_way[self.edges],
-            "edge_is_dead": blocks.edge_is_dead[self.edges],
-            "edge_is_pack_edge": ~is_within,
+            "edge_blocks": self._edge_blocks(),
+            "edge_is_one_way": np.concatenate([blocks.edge_is_one_way[self.edges], route]),
+            "edge_is_dead": np.concatenate([blocks.edge_is_dead[self.edges], ~route]),
+            "edge_is_pack_edge": np.concatenate([~is_within, ~route]),
+            "edge_is_route": np.concatenate([np.zeros_like(is_within), route]),
         }
 
     def _device_arrays(self, devices: Rows, pipes: Rows) -> dict[str, NDArray[Any]]:
@@ -189,11 +208,20 @@ class _Clip:
             return np.arange(network.premises_count, dtype=np.int32)
         return np.unique(network.feed_premises[self._kept(members.feed_block)])
 
+    def _feed_blocks(self, block: Rows) -> Rows:
+        """Give the blocks of feeds; one outside hangs on the block that carried its water."""
+        found = self._renumber(block)
+        for row in np.flatnonzero(found == OUTSIDE).tolist():
+            carrier = self.ways.carrier(int(block[row]))
+            ends = {UNSUPPLIED: OUTSIDE_DRY, ROOT: OUTSIDE}
+            found[row] = ends[carrier] if carrier in ends else self.new_block[carrier]
+        return found
+
     def _premises_arrays(self, premises: Rows) -> dict[str, NDArray[Any]]:
         network, members = self.world.network, self.world.members
         feeds = members.feeds_of_premises.of_blocks(premises)
         of_premises = np.searchsorted(premises, network.feed_premises[feeds]).astype(np.int32)
-        feed_block = self._renumber(members.feed_block[feeds])
+        feed_block = self._feed_blocks(members.feed_block[feeds])
         in_pack = np.maximum(feed_block, NOWHERE)
         by_block = Groups.of(in_pack, len(self.blocks))
         start = Groups.of(of_premises, len(premises)).start
@@ -237,24 +265,40 @@ def _stands(world: World) -> Flags:
     return stands
 
 
-def _beyond(world: World, is_kept: Flags, blocks: Rows) -> NDArray[np.uint8]:
-    """Tell of each block of the pack whether it is beyond the edge, and how it has its water."""
-    found = np.full(len(blocks), INSIDE, dtype=np.uint8)
-    ends = world.blocks.edge_blocks
-    known: dict[int, int] = {}
-    for row in np.flatnonzero(~is_kept[blocks]).tolist():
-        block, trail = int(blocks[row]), []
-        while block not in known:
-            edge = int(world.feeder[block])
-            if is_kept[block]:
-                known[block] = BEYOND_SUPPLIED_THROUGH
-            elif edge == ROOT:
-                known[block] = BEYOND_SUPPLIED
-            elif edge == UNSUPPLIED:
-                known[block] = BEYOND_DRY
-            else:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Routes:
+    """By which ways water came to blocks outside the district, along the supply forest."""
+
+    world: World
+    is_kept: Flags
+    is_in_pack: Flags
+    _carriers: dict[int, int] = field(default_factory=dict)
+    _kinds: dict[int, int] = field(default_factory=dict)
+
+    def carrier(self, block: int) -> int:
+        """Give the next block upstream that is in the pack; ROOT or UNSUPPLIED if none is."""
+        trail, found = [], block
+        while found >= 0 and (found == block or not self.is_in_pack[found]):
+            if found in self._carriers:
+                found = self._carriers[found]
+                break
+            trail.append(found)
+            edge = int(self.world.feeder[found])
+            ends = self.world.blocks.edge_blocks
+            found = edge if edge < 0 else int(ends[edge].sum()) - found
+        self._carriers.update(dict.fromkeys(trail, found))
+        return found
+
+    def kind(self, block: int) -> int:
+        """Tell how a block beyond the edge had its water."""
+        trail = []
+        while block not in self._kinds:
+            carrier = self.carrier(block)
+            if carrier >= 0 and not self.is_kept[carrier]:
                 trail.append(block)
-                block = int(ends[edge].sum()) - block
-        known |= dict.fromkeys(trail, known[block])
-        found[row] = known[int(blocks[row])]
-    return found
+                block = carrier
+                continue
+            ends = {UNSUPPLIED: BEYOND_DRY, ROOT: BEYOND_SUPPLIED}
+            self._kinds[block] = ends.get(carrier, BEYOND_SUPPLIED_THROUGH)
+        self._kinds.update(dict.fromkeys(trail, self._kinds[block]))
+        return self._kinds[block]

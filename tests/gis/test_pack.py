@@ -13,7 +13,16 @@ import pytest
 from fieldops.settings import CHECKOUT
 from gis.floods import ROOT, UNSUPPLIED, flood
 from gis.formats.pack import Pack, PackError, read_pack, write_pack
-from gis.packing import BEYOND_SUPPLIED, INSIDE, OUTSIDE_DRY, Topology, topology_of
+from gis.packing import (
+    BEYOND_DRY,
+    BEYOND_SUPPLIED,
+    INSIDE,
+    NOWHERE,
+    OUTSIDE,
+    OUTSIDE_DRY,
+    Topology,
+    topology_of,
+)
 from gis.segments import Groups
 from gis.world import edge_state
 from tests.gis.answer_of import ask
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
 
     from gis.world import World
 
-TOWNS = 60
+TOWNS = 200
 
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -51,7 +60,7 @@ def supply_in(pack: Topology, world: World) -> Flags:
     one_way = np.where(arrays["edge_is_one_way"], 1, 3)
     state = np.where(arrays["edge_is_dead"], 0, one_way).astype(np.int8)
     state[: len(pack.devices)] = world.state[pack.devices]
-    roots = np.flatnonzero(arrays["block_beyond"] >= BEYOND_SUPPLIED)
+    roots = np.flatnonzero(arrays["block_beyond"] == BEYOND_SUPPLIED)
     seeds = np.unique(np.concatenate([arrays["source_block"], roots])).astype(np.int32)
     feeder = np.full(len(arrays["block_beyond"]), UNSUPPLIED, dtype=np.int32)
     feeder[seeds] = ROOT
@@ -95,20 +104,28 @@ def test_a_district_has_the_supply_of_the_whole(towns: list[tuple[World, Flags]]
         was = world.feeder[of_part[parts]] != UNSUPPLIED
         now = supply_in(pack, world)
         assert np.array_equal(now[in_pack[is_inside]], was[is_inside])
+        dry = arrays["block_beyond"] == BEYOND_DRY
+        assert now[(arrays["block_beyond"] != INSIDE) & ~dry].all()
+        assert not now[dry].any()
 
 
 def test_feeds_outside_tell_whether_they_had_water(towns: list[tuple[World, Flags]]) -> None:
     """Whoever has another feed outside the pack must not be told to lose supply."""
-    seen = 0
+    seen = set()
     for world, inside in towns:
         pack = topology_of(world, inside)
         feeds = world.members.feeds_of_premises.of_blocks(pack.premises)
         told, block = pack.arrays["feed_block"], world.members.feed_block[feeds]
-        outside = told < -1
-        seen += int(outside.sum())
-        is_dry = world.feeder[block[outside]] == UNSUPPLIED
-        assert np.array_equal(told[outside] == OUTSIDE_DRY, is_dry)
-    assert seen
+        if not pack.premises.size:
+            continue
+        at = np.maximum(told, 0)
+        has_water = np.where(told >= 0, supply_in(pack, world)[at], told == OUTSIDE)
+        is_placed = block >= 0
+        assert np.array_equal(told[~is_placed], block[~is_placed])
+        had_water = world.feeder[block] != UNSUPPLIED
+        assert np.array_equal(has_water[is_placed], had_water[is_placed])
+        seen |= set(np.minimum(told, 0).tolist())
+    assert seen == {0, NOWHERE, OUTSIDE, OUTSIDE_DRY}
 
 
 def test_only_edges_to_beyond_lead_out(towns: list[tuple[World, Flags]]) -> None:
@@ -116,9 +133,11 @@ def test_only_edges_to_beyond_lead_out(towns: list[tuple[World, Flags]]) -> None
     seen = 0
     for world, inside in towns:
         arrays = topology_of(world, inside).arrays
-        is_beyond = arrays["block_beyond"][arrays["edge_blocks"].reshape(-1, 2)] != INSIDE
+        ends = arrays["edge_blocks"].reshape(-1, 2)[~arrays["edge_is_route"]]
+        is_beyond = arrays["block_beyond"][ends] != INSIDE
         seen += int(arrays["edge_is_pack_edge"].sum())
-        assert np.array_equal(is_beyond.any(axis=1), arrays["edge_is_pack_edge"])
+        leads_out = arrays["edge_is_pack_edge"][~arrays["edge_is_route"]]
+        assert np.array_equal(is_beyond.any(axis=1), leads_out)
         assert not is_beyond.all(axis=1).any()
     assert seen
 
