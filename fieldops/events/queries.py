@@ -210,6 +210,27 @@ def insert_answer(session: Session, answered: Answered) -> None:
     session.execute(insert(OperationRow).values(values))
 
 
+LONGEST_SHIFT = 1000
+"""So many operations of a device are looked through for what it did to one subject."""
+
+
+def fetch_own_versions(
+    session: Session, *, device: str, before: int, subject: str, after: int
+) -> frozenset[int]:
+    """Read the versions of a subject that earlier operations of a device have made."""
+    recent = (
+        select(OperationRow.subject, OperationRow.result)
+        .where(OperationRow.device == device, OperationRow.sequence < before)
+        .order_by(OperationRow.sequence.desc())
+        .limit(LONGEST_SHIFT)
+        .subquery()
+    )
+    version = recent.c.result["version"].as_integer()
+    done = recent.c.result["status"].as_string().in_(["applied", "applied_with_conflict"])
+    query = select(version).where(recent.c.subject == subject, done, version > after)
+    return frozenset(session.scalars(query))
+
+
 VERIFICATION = text("""
     WITH chain AS (
         SELECT *, lag(position, 1, 0::bigint) OVER w AS position_before,

@@ -66,6 +66,8 @@ class Operation:
 
     `subject` is "kind:id", as in "work_order:W-12"; `op_id` is None where a page of ours asks.
     `skew_s`: so far the device's clock is ahead of ours, None where it did not tell.
+    `own_versions`: those that earlier operations of the same device made after `base_version`;
+    whoever wrote this one knew them, though no answer had come yet.
     """
 
     subject_kind: str
@@ -78,6 +80,7 @@ class Operation:
     device: str | None = None
     sequence: int | None = None
     skew_s: float | None = None
+    own_versions: frozenset[int] = frozenset()
 
     @property
     def done_at(self) -> dt.datetime | None:
@@ -174,17 +177,20 @@ def merge_fields(
     changed_in: Mapping[str, int],
     base_version: int | None,
     wanted: Mapping[str, Any],
+    own_versions: frozenset[int] = frozenset(),
 ) -> Merged:
     """
     Merge what somebody wants into what is there, field by field.
 
     A field that changed after `base_version`, and to another value, is a conflict; the others
-    apply. `changed_in` tells in which version each field last changed.
+    apply. `changed_in` tells in which version each field last changed; what one has changed
+    by oneself, in one of `own_versions`, is no conflict.
     """
     applied, conflicts = {}, {}
     for name, value in wanted.items():
         there = current.get(name)
-        is_newer = base_version is not None and changed_in.get(name, 0) > base_version
+        last = changed_in.get(name, 0)
+        is_newer = base_version is not None and last > base_version and last not in own_versions
         if is_newer and there != value:
             conflicts[name] = {"mine": value, "theirs": there}
         else:

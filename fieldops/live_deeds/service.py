@@ -234,8 +234,8 @@ def _find_conflict(
             {"seen": seen, "now": there},
         )
     name = f"valve:{getattr(body, 'valve', '')}"
-    base = operation.base_version
-    if base is None or outage.changed_in.get(name, 0) <= base:
+    base, last = operation.base_version, outage.changed_in.get(name, 0)
+    if base is None or last <= base or last in operation.own_versions:
         return None
     valves = queries.fetch_valves(session, [outage.key])
     theirs = next((one.state for one in valves if f"valve:{one.valve}" == name), None)

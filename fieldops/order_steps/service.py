@@ -333,7 +333,13 @@ def merge(step: Step, transition: Transition | None) -> Outcome | None:
     refused = _check_fields(step, transition, wanted)
     if refused is not None:
         return refused
-    merged = merge_fields(step.facts, step.order.changed_in, step.operation.base_version, wanted)
+    merged = merge_fields(
+        step.facts,
+        step.order.changed_in,
+        step.operation.base_version,
+        wanted,
+        step.operation.own_versions,
+    )
     step.conflicts = merged.conflicts
     if "crew" in merged.conflicts:
         return step.refuse(

@@ -81,7 +81,8 @@ def carry_out(
             )
         return answered.result
     actor = Actor.of(person, by_phone_for=by_phone_for, device=operation.device)
-    outcome = _attempt(session, replace(operation, skew_s=skew_s), actor, now)
+    known = replace(operation, skew_s=skew_s, own_versions=_own_versions(session, operation))
+    outcome = _attempt(session, known, actor, now)
     if outcome.status == "illegal" and outcome.state and not outcome.is_kept_as_fact:
         # Only where something has a state can one be too late for it.
         outcome = _keep_as_fact(session, operation, actor, outcome, now)
@@ -103,6 +104,19 @@ def carry_out(
         ),
     )
     return result
+
+
+def _own_versions(session: Session, operation: Operation) -> frozenset[int]:
+    """Give the versions that this device made since the one that it had last heard of."""
+    if operation.base_version is None or operation.sequence is None or not operation.device:
+        return frozenset()
+    return events.fetch_own_versions(
+        session,
+        device=operation.device,
+        before=operation.sequence,
+        subject=f"{operation.subject_kind}:{operation.subject_id}",
+        after=operation.base_version,
+    )
 
 
 def _digest(operation: Operation, by_phone_for: str | None) -> bytes:
