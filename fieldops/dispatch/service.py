@@ -258,6 +258,8 @@ def keep_unfit_away(session: Session, event: Event) -> None:
     """
     order = find_order(session, str(event.body["id"]))
     has_reason = bool(event.body.get("pin_reason") or event.body.get("reason"))
+    # Those who go home know who comes, and may tell it before the shift begins.
+    has_reason = has_reason or event.kind == "work_order.handed_over"
     crew_ids = [order.crew_id, order.second_crew_id]
     if event.kind == "work_order.changed":
         is_new = order.changed_in.get("second_crew") == order.version
@@ -286,6 +288,7 @@ HANDLERS = {
     "work_order.assigned": keep_unfit_away,
     "work_order.changed": keep_unfit_away,
     "work_order.transferred": keep_unfit_away,
+    "work_order.handed_over": keep_unfit_away,
 }
 
 

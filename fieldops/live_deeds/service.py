@@ -45,6 +45,7 @@ class _ValveBody(_Body):
     valve: str
     table: Literal["valve", "control_valve", "pump", "source"] | None = None
     turns: float | None = Field(default=None, ge=0, le=10_000, allow_inf_nan=False)
+    torque_nm: float | None = Field(default=None, ge=0, le=100_000, allow_inf_nan=False)
     tag: str | None = Field(default=None, min_length=1, max_length=40)
     photo: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
 
@@ -302,6 +303,7 @@ def _told_of_valve(deed: Deed, valve: WorkedValve) -> dict[str, Any]:
         "accepted_by": valve.accepted_by,
         "turns": counted,
         "turns_recorded": recorded,
+        "torque_nm": deed.body.torque_nm,
         "is_turns_short": is_turns_short(valve),
         "is_gland_leaking": valve.is_gland_leaking,
         "tag": deed.body.tag,

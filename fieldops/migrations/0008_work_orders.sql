@@ -444,6 +444,11 @@ VALUES
  '@same', '{}', '{crew,dispatcher,service_agent,manager}', false, '[]'),
 (1, 26, 'note', '{@any}', '@same', '{}', '{crew,dispatcher,planner,service_agent,manager}', false,
  '[{"field": "text", "kind": "text"}]'),
+-- A shift ends before the work does; whoever comes is told what is open, shut and tagged.
+(1, 22.5, 'hand_over', '{assigned,accepted,en_route,on_site,working,on_hold,work_done}',
+ 'assigned', '{}', '{crew}', false,
+ '[{"field": "crew", "kind": "crew"},
+   {"field": "open_work", "kind": "text", "is_fresh": true}]'),
 -- What was played is over with its drill, however far it had come.
 (1, 27, 'cancel', '{work_done,restored,verified}', 'cancelled', '{"is_drill": [true]}', '{}',
  false, '[{"field": "reason", "kind": "text"}]');

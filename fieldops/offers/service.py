@@ -51,6 +51,7 @@ def end_offer(session: Session, event: Event) -> None:
 HANDLERS = {
     "work_order.assigned": open_offer,
     "work_order.transferred": open_offer,
+    "work_order.handed_over": open_offer,
     **dict.fromkeys(ENDS, end_offer),
 }
 

@@ -375,6 +375,7 @@ UNTOUCHABLE = frozenset(
         "reason",
         "resume_by",
         "text",
+        "open_work",
         "safety_briefing",
         "oxygen_percent",
         "explosive_percent_lel",

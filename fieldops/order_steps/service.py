@@ -5,9 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from fieldops.crews.service import crews_of_person, lock_crew
 from fieldops.errors import ConflictError
@@ -40,7 +47,7 @@ BY_PHONE = frozenset({"dispatcher", "manager"})
 """Who may record a crew's steps for it, from a call."""
 
 
-SENDS = frozenset({"assign", "transfer"})
+SENDS = frozenset({"assign", "transfer", "hand_over"})
 """Steps that name the crew that is to come."""
 
 SENDERS = frozenset({"dispatcher", "manager", "system"})
@@ -48,7 +55,9 @@ SENDERS = frozenset({"dispatcher", "manager", "system"})
 
 OFFICE = SENDERS | {"service_agent"}
 
-SAID_ONCE = frozenset({"crew", "second_crew", "reason", "resume_by", "text", "pin_reason"})
+SAID_ONCE = frozenset(
+    {"crew", "second_crew", "reason", "resume_by", "text", "pin_reason", "photos"}
+)
 """What belongs to a step and not to the order's papers."""
 
 RESERVED = frozenset({"assigned_by", "is_pinned"})
@@ -84,8 +93,43 @@ class OwnFields(BaseModel):
 
 OWN_FIELDS = frozenset(OwnFields.model_fields)
 
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+Few = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
-CREW_MAY_SET = frozenset({"needs_excavation", "expected_work_min"})
+
+class Part(BaseModel):
+    """A part that was built in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Few
+    quantity: float = Field(gt=0, le=10_000, allow_inf_nan=False)
+
+
+class ToldFields(BaseModel):
+    """What a crew may tell with a step besides what the step needs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    arrival_distance_m: float = Field(default=0, ge=0, le=1e8, allow_inf_nan=False)
+    arrival_accuracy_m: float = Field(default=0, ge=0, le=1e8, allow_inf_nan=False)
+    parts: list[Part] = Field(default_factory=list, max_length=40)
+    photos: list[Sha256] = Field(default_factory=list, max_length=20)
+    open_work: str = Field(default="", max_length=2000)
+    handed_over_to: Few = "-"
+    valves_shut: list[Few] = Field(default_factory=list, max_length=60)
+    tags: list[Few] = Field(default_factory=list, max_length=60)
+
+
+TOLD_WITH: Mapping[str, frozenset[str]] = {
+    "arrive": frozenset({"arrival_distance_m", "arrival_accuracy_m"}),
+    "finish": frozenset({"parts"}),
+    "note": frozenset({"photos"}),
+    "hand_over": frozenset({"handed_over_to", "valves_shut", "tags"}),
+}
+"""Which of them belong to which step."""
+
+CREW_MAY_SET = frozenset({"needs_excavation", "expected_work_min", "crews_needed"})
 """What a crew knows better than whoever sends it; its steps may carry it, too."""
 
 
@@ -313,6 +357,7 @@ def _check_pin(step: Step) -> Outcome | None:
     body, order = step.operation.body, step.order
     is_sent_again = step.action in SENDS and order.crew_id is not None
     has_reason = is_given(body.get("pin_reason")) or bool(step.reason)
+    has_reason = has_reason or step.action == "hand_over"
     if not is_sent_again or not order.is_pinned or has_reason or body.get("crew") == order.crew_id:
         return None
     return step.refuse(
@@ -372,10 +417,7 @@ def _check_fields(step: Step, transition: Transition, wanted: Mapping[str, Any])
     }
     wrong |= _not_of_step(step, transition, wanted) | _undone_digging(step, wanted)
     own = {name: value for name, value in wanted.items() if name in OWN_FIELDS}
-    try:
-        OwnFields.model_validate(own)
-    except ValidationError as error:
-        wrong |= {str(fault["loc"][0]) for fault in error.errors()}
+    wrong |= _unreadable(OwnFields, own) | _unreadable(ToldFields, step.operation.body)
     if not step.actor.roles & OFFICE or (step.actor.by_phone_for and step.action != "set"):
         wrong |= own.keys() - CREW_MAY_SET
     if wrong or len(wanted) > 60:
@@ -385,6 +427,15 @@ def _check_fields(step: Step, transition: Transition, wanted: Mapping[str, Any])
     return None
 
 
+def _unreadable(kind: type[BaseModel], values: Mapping[str, Any]) -> set[str]:
+    """Name the fields that are not what they have to be."""
+    try:
+        kind.model_validate(dict(values))
+    except ValidationError as error:
+        return {str(fault["loc"][0]) for fault in error.errors()}
+    return set()
+
+
 def _not_of_step(step: Step, transition: Transition, wanted: Mapping[str, Any]) -> set[str]:
     """Name what is none of a step's business: a note is no way around a correction."""
     wrong = wanted.keys() & RESERVED
@@ -392,6 +443,7 @@ def _not_of_step(step: Step, transition: Transition, wanted: Mapping[str, Any]) 
         is_sender = bool(step.actor.roles & SENDERS)
         return wrong | (wanted.keys() & ({"crew"} if is_sender else {"crew", "second_crew"}))
     may_carry = SAID_ONCE | {need.get("field") for need in transition.needs}
+    may_carry |= TOLD_WITH.get(step.action, frozenset())
     if "crew" in transition.may:
         may_carry |= CREW_MAY_SET
     if step.action == "triage":
@@ -499,6 +551,9 @@ def check_crews(step: Step, transition: Transition | None) -> Outcome | None:
     is_busy_then = step.process.stages[next_state(order, transition)].is_crew_busy
     if _takes_second_away(step):
         step.values["second_crew_key"] = None
+    refused = _check_hand_over(step)
+    if refused is not None:
+        return refused
     named = _name_crews(step, is_called_back=is_busy_then and not order.is_crew_busy)
     if not named:
         return None
@@ -509,7 +564,9 @@ def check_crews(step: Step, transition: Transition | None) -> Outcome | None:
     }
     keys = {"crew_key": order.crew_key, "second_crew_key": order.second_crew_key}
     if step.action in SENDS:
-        keys = {"crew_key": None, "second_crew_key": None}
+        # At shift end one crew goes home, and the other stays.
+        second = order.second_crew_key if step.action == "hand_over" else None
+        keys = {"crew_key": None, "second_crew_key": second}
     keys |= found
     if step.action in SENDS:
         step.values |= keys
@@ -530,6 +587,22 @@ def check_crews(step: Step, transition: Transition | None) -> Outcome | None:
     )
 
 
+def _check_hand_over(step: Step) -> Outcome | None:
+    """Refuse that a crew hands over what another one leads, or to itself."""
+    order = step.order
+    if step.action != "hand_over":
+        return None
+    if step.operation.body.get("crew") == order.crew_id:
+        return step.refuse("illegal", "%(crew)s has %(order)s already.", crew=order.crew_name)
+    person_id = step.actor.person_id
+    keys = {crew.key for crew in crews_of_person(step.session, person_id)} if person_id else set()
+    if "crew" in step.actor.roles and order.crew_key not in keys:
+        return step.refuse(
+            "illegal", "%(crew)s leads %(order)s and hands it over.", crew=order.crew_name
+        )
+    return None
+
+
 def _takes_second_away(step: Step) -> bool:
     body = step.operation.body
     is_named = step.action == "set" and "second_crew" in body
@@ -542,7 +615,7 @@ def _name_crews(step: Step, *, is_called_back: bool) -> dict[str, str]:
     if step.action in SENDS or step.action == "set":
         said = {
             name: body[name]
-            for name in ("crew", "second_crew")
+            for name in (("crew",) if step.action == "hand_over" else ("crew", "second_crew"))
             if name not in step.conflicts and is_given(body.get(name))
         }
     elif is_called_back:

@@ -48,6 +48,7 @@ from fieldops.order_process.service import (
 from fieldops.order_steps.service import (
     BY_PHONE,
     OWN_FIELDS,
+    SENDS,
     Step,
     check_crews,
     check_incident,
@@ -105,6 +106,7 @@ EVENT_OF = {
     "close": "closed",
     "send_back": "sent_back",
     "transfer": "transferred",
+    "hand_over": "handed_over",
     "cancel": "cancelled",
     "reopen": "reopened",
     "set": "changed",
@@ -117,6 +119,7 @@ TIME_OF = {
     "triage": "triaged_at",
     "assign": "assigned_at",
     "transfer": "assigned_at",
+    "hand_over": "assigned_at",
     "accept": "accepted_at",
     "depart": "departed_at",
     "arrive": "arrived_at",
@@ -139,6 +142,7 @@ CLOCKS_STARTED = {
     "triage": "located",
     "assign": "assigned",
     "transfer": "assigned",
+    "hand_over": "assigned",
     "arrive": "arrived",
 }
 
@@ -374,7 +378,7 @@ def _effects(step: Step, to_state: str) -> dict[str, Any]:
     if order.state == "on_hold" and to_state != "on_hold":
         values |= {"is_on_hold": False, "hold_reason": None, "resume_by": None, "held_from": None}
     match step.action:
-        case "assign" | "transfer":
+        case "assign" | "transfer" | "hand_over":
             values = dict.fromkeys(CREWS_TIMES + LATER_TIMES) | values
             values["triaged_at"] = order.triaged_at or step.at
             values["is_pinned"] = bool(body.get("pin_reason"))
@@ -411,7 +415,7 @@ def _run_clocks(step: Step, after: WorkOrder) -> None:
         clocks.extend_hold(session, subject, after.resume_by)
     if step.action in CLOCKS_STOPPED:
         clocks.stop_clocks(session, subject, at=at, now=step.now, kinds=CLOCKS_STOPPED[step.action])
-    if step.action in {"assign", "transfer"}:
+    if step.action in SENDS:
         clocks.stop_clocks(session, subject, at=at, now=step.now, kinds=("accept",))
     if step.action in CLOCKS_STARTED:
         start_clocks(session, after, CLOCKS_STARTED[step.action], at)
@@ -447,7 +451,7 @@ def _note_hand_over(step: Step, after: WorkOrder) -> None:
 def _tell_step(step: Step, after: WorkOrder, outdated: frozenset[str]) -> None:
     said = {
         name: step.operation.body[name]
-        for name in ("reason", "text", "resume_by", "pin_reason")
+        for name in ("reason", "text", "resume_by", "pin_reason", "photos")
         if step.operation.body.get(name)
     }
     own = {name: after_value(after, name) for name in step.values if name in OWN_FIELDS}

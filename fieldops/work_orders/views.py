@@ -16,6 +16,7 @@ from fieldops.crews.service import list_crews
 from fieldops.events.queries import fetch_head
 from fieldops.events.service import Actor
 from fieldops.order_process import forms as words
+from fieldops.order_steps.service import SENDS
 from fieldops.photos.service import draw_photo, keep_photo
 from fieldops.work_orders import service
 from fieldops.work_orders.forms import read_filter, read_page_step, read_step
@@ -90,7 +91,7 @@ def _order_page(
     with db.transaction() as session:
         position = fetch_head(session)
         sheet = service.describe_order(session, order_id, person, now)
-        needs_crews = any(each.transition.action in {"assign", "transfer"} for each in sheet.offers)
+        needs_crews = any(each.transition.action in SENDS for each in sheet.offers)
         crews = list_crews(session, now) if needs_crews else []
     return render_template(
         "work_orders/order.html",

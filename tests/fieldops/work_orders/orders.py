@@ -56,6 +56,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "cancel": {"reason": "重复"},
     "reopen": {"reason": "又漏了"},
     "note": {"text": "路窄"},
+    "hand_over": {"open_work": "沟槽敞开,两阀已关"},
 }
 """What each step needs."""
 

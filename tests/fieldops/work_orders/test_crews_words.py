@@ -49,6 +49,7 @@ def test_parts_come_with_the_repair_and_photos_with_a_note(session: Session) -> 
     for number in ("1", "2"):
         body = {"text": f"发现 {number}", "photos": [HASH[:-1] + number]}
         assert act(session, order, "note", cast.crew, body=body).status == "applied"
+    session.commit()
     events = fetch_events_of(session, "work_order", [order.key])
     noted = [each.body for each in events if each.kind == "work_order.noted"]
     found = {each["text"]: each["photos"] for each in noted}

@@ -58,6 +58,10 @@ LEGAL = {
         ("assigned", "accepted", "en_route", "on_site", "working", "on_hold", "work_done"),
         "assigned",
     ),
+    "hand_over": dict.fromkeys(
+        ("assigned", "accepted", "en_route", "on_site", "working", "on_hold", "work_done"),
+        "assigned",
+    ),
     "cancel": dict.fromkeys(
         ("new", "triaged", "assigned", "accepted", "en_route", "on_site", "working", "on_hold"),
         "cancelled",
@@ -88,7 +92,7 @@ def try_all(session: Session, order: WorkOrder, cast: Cast, state: str) -> None:
     before = find_order(session, order.id)
     for action, ways in LEGAL.items():
         body = {**BODIES.get(action, {})}
-        if action in {"assign", "transfer"}:
+        if action in {"assign", "transfer", "hand_over"}:
             body |= {"crew": cast.other_crew_id, "reason": "更近"}
         with session.begin_nested() as tried:
             outcome = act(session, order, action, SYSTEM, body=body, base_version=before.version)
