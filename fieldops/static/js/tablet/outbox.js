@@ -219,7 +219,8 @@ export async function counts() {
     reading.objectStore("photos").getAll(),
   ]);
   await reading.done;
-  const unsent = photos.filter((photo) => photo.state !== "confirmed");
+  const unsent = photos.filter((photo) => photo.state === "here" || photo.state === "sending");
+  const bad = photos.filter((photo) => photo.state === "needs_you").length;
   /** @type {Map<number, Counts["others"][number]>} */
   const others = new Map();
   for (const [name, list] of /** @type {const} */ ([["unsent", ops], ["photos", unsent]])) {
@@ -229,7 +230,7 @@ export async function counts() {
       others.set(person_id, { ...known, [name]: known[name] + 1 });
     }
   }
-  return { unsent: ops.length, parked, photos: unsent.length, others: [...others.values()] };
+  return { unsent: ops.length, parked: parked + bad, photos: unsent.length, others: [...others.values()] };
 }
 
 /**

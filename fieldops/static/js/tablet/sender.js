@@ -2,6 +2,7 @@
  * The one sender: whichever tab holds the lock sends, first in first out, data before photos.
  * Only an answer of the server takes anything out of the queue; whatever else happens, it stays.
  */
+import { isOnline, watchConnection } from "./connection.js";
 import { StorageFull, durably, kv, open } from "./db.js";
 import { keepReserve, onOutboxChange, settle, tellChange } from "./outbox.js";
 import { sendPhoto, unsentPhotos } from "./photos.js";
@@ -62,6 +63,7 @@ export function startSender() {
     // While the server is unwell it is left in peace; a missing network costs nothing to try.
     onOutboxChange((news) => news === "more" && state.waiting !== "server" && void sendNow()),
     watchSession(() => void sendNow()),
+    watchConnection(() => isOnline() === true && void sendNow()),
   ];
   const again = () => void sendNow();
   const seen = () => document.visibilityState === "visible" && again();
