@@ -31,6 +31,7 @@ __all__ = [
     "Candidate",
     "Decision",
     "Hindrance",
+    "Ranking",
     "Severity",
     "decide",
     "explain",
@@ -247,40 +248,7 @@ def explain(board: Board, decision: Decision, job: int) -> list[Candidate]:
     job
         Row of the job.
     """
-    arrive_s = _arrive_s(board)[:, job]
-    charged_s = _diversion_s(board)[:, job]
-    comes = np.isfinite(arrive_s)
-    slack_s = np.where(comes, board.due_s[job] - np.where(comes, arrive_s, 0.0), -np.inf)
-    late = _late(board)[job] * np.maximum(MARGIN_S - slack_s, 0.0)
-    diversion = _diversions(board)[:, job]
-    absence = _absence(board)[:, job]
-    waiting = board.weight[job] * arrive_s
-    alone = waiting + late + diversion + absence
-    kept = _kept(board)
-    can_go = _is_possible(board)[:, job] & ((kept == NONE) | (kept == job)) & comes
-    cost = np.where(can_go, _added(board, decision, job, alone), np.inf)
-    hindrances = _hindrances(board, job)
-    order = np.lexsort([board.travel_s[:, job], cost])
-    return [
-        Candidate(
-            crew=crew,
-            travel_s=float(board.travel_s[crew, job]),
-            arrive_s=float(arrive_s[crew]),
-            weight=float(board.weight[job]),
-            hindrance=hindrances[crew],
-            slack_s=float(slack_s[crew]),
-            diversion_s=float(charged_s[crew]),
-            waiting=float(waiting[crew]),
-            lateness=float(late[crew]),
-            diversion=float(diversion[crew]),
-            absence=float(absence[crew]),
-            behind=float(cost[crew] - alone[crew]) if np.isfinite(cost[crew]) else 0.0,
-            cost=float(cost[crew]),
-            rank=rank,
-            is_chosen=bool(decision.crew_job[crew] == job),
-        )
-        for rank, crew in enumerate(order.tolist(), start=1)
-    ]
+    return Ranking.of(board, decision).candidates(job)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -336,6 +304,138 @@ class _Places:
         return Queues(place, size)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """
+    Who costs how much for which job, as decided: made once, asked for one job after the other.
+
+    Attributes
+    ----------
+    arrive_s, charged_s, waiting, lateness, diversion, absence
+        When each crew could begin each job, what is charged for its diversion, and the parts of
+        the cost in customer-seconds. Shape (crews, jobs).
+    can_go
+        Whether a crew may be sent to a job. Shape (crews, jobs).
+    """
+
+    board: Board
+    decision: Decision
+    arrive_s: Numbers
+    charged_s: Numbers
+    waiting: Numbers
+    lateness: Numbers
+    diversion: Numbers
+    absence: Numbers
+    can_go: Flags
+    _places: _Places
+    _queues: Queues
+    _after: dict[int, list[int]]
+    """The crews in whose queue a job stands behind another."""
+
+    @classmethod
+    def of(cls, board: Board, decision: Decision) -> Ranking:
+        """Work out all that is the same for every job."""
+        arrive_s = _arrive_s(board)
+        comes = np.isfinite(arrive_s)
+        early_s = board.due_s - np.where(comes, arrive_s, 0.0)
+        late = _late(board) * np.maximum(MARGIN_S - np.where(comes, early_s, -np.inf), 0.0)
+        kept = _kept(board)[:, None]
+        is_free = (kept == NONE) | (kept == np.arange(board.weight.size))
+        places = _Places.of(board)
+        after: dict[int, list[int]] = {}
+        for crew, jobs in enumerate(decision.queues):
+            for job in jobs:
+                after.setdefault(job, []).append(crew)
+        return cls(
+            board=board,
+            decision=decision,
+            arrive_s=arrive_s,
+            charged_s=_diversion_s(board),
+            waiting=board.weight * arrive_s,
+            lateness=late,
+            diversion=_diversions(board),
+            absence=_absence(board),
+            can_go=_is_possible(board) & is_free & comes,
+            _places=places,
+            _queues=_lines(decision, places),
+            _after=after,
+        )
+
+    def costs(self, job: int) -> Numbers:
+        """Give what a job adds to each crew's cost, inf where it cannot go. Shape (crews,)."""
+        return np.where(self.can_go[:, job], self._added(job, self._alone(job)), np.inf)
+
+    def runner_up(self, job: int) -> int | None:
+        """Give the crew that costs least of those that the job was not given to."""
+        costs = np.where(self.decision.crew_job == job, np.inf, self.costs(job))
+        best = int(np.lexsort([self.board.travel_s[:, job], costs])[0]) if costs.size else NONE
+        return best if best != NONE and np.isfinite(costs[best]) else None
+
+    def candidates(self, job: int) -> list[Candidate]:
+        """List every crew for a job, the cheapest first."""
+        board, decision = self.board, self.decision
+        alone, cost = self._alone(job), self.costs(job)
+        arrive_s = self.arrive_s[:, job]
+        comes = np.isfinite(arrive_s)
+        slack_s = np.where(comes, board.due_s[job] - np.where(comes, arrive_s, 0.0), -np.inf)
+        hindrances = _hindrances(board, job)
+        order = np.lexsort([board.travel_s[:, job], cost])
+        return [
+            Candidate(
+                crew=crew,
+                travel_s=float(board.travel_s[crew, job]),
+                arrive_s=float(self.arrive_s[crew, job]),
+                weight=float(board.weight[job]),
+                hindrance=hindrances[crew],
+                slack_s=float(slack_s[crew]),
+                diversion_s=float(self.charged_s[crew, job]),
+                waiting=float(self.waiting[crew, job]),
+                lateness=float(self.lateness[crew, job]),
+                diversion=float(self.diversion[crew, job]),
+                absence=float(self.absence[crew, job]),
+                behind=float(cost[crew] - alone[crew]) if np.isfinite(cost[crew]) else 0.0,
+                cost=float(cost[crew]),
+                rank=rank,
+                is_chosen=bool(decision.crew_job[crew] == job),
+            )
+            for rank, crew in enumerate(order.tolist(), start=1)
+        ]
+
+    def _alone(self, job: int) -> Numbers:
+        parts = (self.waiting, self.lateness, self.diversion, self.absence)
+        found: Numbers = sum(part[:, job] for part in parts)  # type: ignore[assignment]
+        return found
+
+    def _added(self, job: int, alone: Numbers) -> Numbers:
+        """Give what a job adds to each crew's cost when it comes first, its queue behind."""
+        of_job = np.flatnonzero(self._places.job == job)
+        if of_job.size == 0:
+            return alone
+        queues = Queues(self._queues.place.copy(), self._queues.size.copy())
+        now = self.decision.crew_job
+        queues.place[(now == NONE) | (now == job), 0] = of_job[0]
+        for crew in self._after.get(job, ()):
+            behind = [self._places.place_of(o) for o in self.decision.queues[crew] if o != job]
+            queues.place[crew, 1 : 1 + len(behind)] = behind
+            queues.size[crew] = 1 + len(behind)
+        costs = matching_costs(self._places.legs, queues, of_job[:1])
+        # A shared job's place has its share of the cost.
+        return (costs[:, 0] - costs[:, 1]) * of_job.size
+
+
+def _lines(decision: Decision, places: _Places) -> Queues:
+    """Give each crew's queue; first stands its job, or room for the one that is asked about."""
+    # One place more than there are: whoever is asked about comes before all the others.
+    place = np.zeros((places.starts.size, places.job.size + 1), dtype=np.int64)
+    queues = Queues(place, np.zeros(places.starts.size, dtype=np.int64))
+    for crew, after in enumerate(decision.queues):
+        now = int(decision.crew_job[crew])
+        line = [0 if now == NONE else places.place_of(now), *map(places.place_of, after)]
+        queues.place[crew, : len(line)] = line
+        queues.size[crew] = len(line)
+    return queues
+
+
 def _legs(board: Board, job: NDArray[np.int64], is_bound: Flags, is_possible: Flags) -> Legs:
     share = 1.0 / np.maximum(np.bincount(job, minlength=board.weight.size), 1)[job]
     charge = _diversions(board) + _absence(board)
@@ -386,25 +486,6 @@ def _together_s(board: Board, legs: Legs, queues: Queues) -> Numbers:
     np.maximum.at(last_s, legs.job, begins_s)
     is_shared = (np.bincount(legs.job, minlength=last_s.size) > 1) & (board.weight < DANGER_WEIGHT)
     return np.maximum(legs.release_s, np.where(is_shared, last_s, -np.inf)[legs.job])
-
-
-def _added(board: Board, decision: Decision, job: int, alone: Numbers) -> Numbers:
-    """Give what a job adds to each crew's cost when it comes first, the rest of the queue after."""
-    places = _Places.of(board)
-    of_job = np.flatnonzero(places.job == job)
-    if of_job.size == 0:
-        return alone
-    queues = places.queues()
-    for crew, after in enumerate(decision.queues):
-        now = int(decision.crew_job[crew])
-        behind = [places.place_of(other) for other in after if other != job]
-        first = [of_job[0]] if now in (NONE, job) else [places.place_of(now)]
-        line = [*first, *behind]
-        queues.place[crew, : len(line)] = line
-        queues.size[crew] = len(line)
-    costs = matching_costs(places.legs, queues, of_job[:1])
-    # A shared job's place has its share of the cost.
-    return (costs[:, 0] - costs[:, 1]) * of_job.size
 
 
 def _arrive_s(board: Board) -> Numbers:

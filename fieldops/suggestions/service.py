@@ -11,7 +11,7 @@ from fieldops.candidates.service import Picture, current_picture
 from fieldops.errors import ConflictError
 from fieldops.street_times.service import find_detours_min
 from fieldops.work_orders import service as work_orders
-from gis.assignment import Hindrance, explain
+from gis.assignment import Hindrance, Ranking, explain
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -133,13 +133,14 @@ def _propose(session: Session, picture: Picture) -> Proposal:
         job for job, rows in sent.items() if any(picture.board.current[row] != job for row in rows)
     ]
     detours_min = _find_detours(session, picture, {job: sent[job] for job in new})
+    ranking = Ranking.of(picture.board, picture.decision)
     heaviest = sorted(new, key=lambda job: -picture.board.weight[job])
     return Proposal(
         at=picture.at,
         position=picture.position,
         mode=picture.settings.mode,
         suggestions=[
-            _suggest_one(session, picture, job, sent[job], detours_min) for job in heaviest
+            _suggest_one(session, picture, ranking, job, sent[job], detours_min) for job in heaviest
         ],
         queues={
             picture.crews[row].id: [picture.jobs[job].id for job in queue]
@@ -155,15 +156,13 @@ def _propose(session: Session, picture: Picture) -> Proposal:
     )
 
 
-def _runner_up(picture: Picture, job_row: int) -> RunnerUp | None:
+def _runner_up(picture: Picture, ranking: Ranking, job_row: int) -> RunnerUp | None:
     """Name whoever costs least of those that were not chosen, as the panel ranks them."""
-    ranked = explain(picture.board, picture.decision, job_row)
-    for each in ranked:
-        if not each.is_chosen and np.isfinite(each.cost):
-            crew = picture.crews[each.crew]
-            eta_min = _eta_min(picture, each.crew, job_row)
-            return RunnerUp(crew_id=crew.id, crew_name=crew.name, eta_min=eta_min)
-    return None
+    row = ranking.runner_up(job_row)
+    if row is None:
+        return None
+    crew = picture.crews[row]
+    return RunnerUp(crew_id=crew.id, crew_name=crew.name, eta_min=_eta_min(picture, row, job_row))
 
 
 def _left_by(picture: Picture, job_row: int, row: int) -> str | None:
@@ -175,6 +174,7 @@ def _left_by(picture: Picture, job_row: int, row: int) -> str | None:
 def _suggest_one(
     session: Session,
     picture: Picture,
+    ranking: Ranking,
     job_row: int,
     rows: list[int],
     detours_min: Mapping[tuple[int, int], float],
@@ -183,7 +183,7 @@ def _suggest_one(
     rows = _lead_first(picture, job_row, rows)
     first = rows[0]
     crew = picture.crews[first]
-    runner_up = _runner_up(picture, job_row)
+    runner_up = _runner_up(picture, ranking, job_row)
     divert_from = _left_by(picture, job_row, first)
     diverts = {_left_by(picture, job_row, row) for row in rows} - {None}
     carries = _carries(picture.carried_to(session, job), job, crew.id)
