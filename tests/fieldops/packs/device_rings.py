@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gis.formats.pack import Pack, write_pack
 from gis.isolation import isolate
 from gis.network import Operability, Position
 
@@ -16,68 +18,44 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gis.isolation import Break, Isolation
+    from gis.packing import Topology
     from gis.world import World
 
     Json = dict[str, Any]
+    Supposed = dict[str, list[int]]
 
 SCRIPT = Path(__file__).with_name("isolate_many.mjs")
-SUPPOSED = ("opened", "inoperable", "unreachable", "closed")
 
 
-def topology_of(world: World) -> Json:
-    """Write down what the tablet reads: the network taken apart at its devices."""
-    network, blocks, members = world.network, world.blocks, world.members
-    arrays = {
-        "edge_blocks": blocks.edge_blocks.ravel(),
-        "edge_is_dead": blocks.edge_is_dead,
-        "edge_is_one_way": blocks.edge_is_one_way,
-        "device_kind": network.device_kind,
-        "device_boundary": network.device_boundary,
-        "pipe_length_m": network.pipe_length_m,
-        "pipe_is_open": network.pipe_is_open,
-        "first_part": blocks.first_part,
-        "part_end_m": blocks.part_end_m,
-        "part_block": blocks.of_vertex[blocks.nodes : blocks.nodes + len(blocks.part_pipe)],
-        "node_block": blocks.of_vertex[: blocks.nodes],
-        "hydrant_block": members.hydrant_block,
-        "source_block": members.source_block,
-        "feed_premises": network.feed_premises,
-        "feed_block": members.feed_block,
-        "premises_properties": network.premises_properties,
-        "premises_is_critical": network.premises_is_critical,
-    }
-    return {"block_count": blocks.count, **{name: _plain(each) for name, each in arrays.items()}}
+def pack_of(topology: Topology) -> str:
+    """Write the pack that a tablet downloads, as text for a line of JSON."""
+    pack = Pack({"has_sources": topology.has_sources}, topology.arrays, {})
+    return base64.b64encode(write_pack(pack)).decode()
 
 
-def facts_of(world: World) -> Json:
-    """Write down what is known of the devices."""
-    facts = world.facts
-    arrays = {
-        "position": facts.position,
-        "operability": facts.operability,
-        "reachable": facts.reachable,
-        "is_open": world.is_open,
-    }
-    return {name: _plain(each) for name, each in arrays.items()}
+def question(topology: Topology, broken: Break, supposed: Supposed) -> Json:
+    """
+    Write down a question for the tablet, in the rows of its pack.
 
+    Raises
+    ------
+    KeyError
+        If something named is not in the pack.
+    """
 
-def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
-    plain = values.astype(np.int8) if values.dtype == np.bool_ else values
-    rows: list[Any] = plain.tolist()
-    return rows
+    def rows(kind: str) -> dict[int, int]:
+        return {old: new for new, old in enumerate(getattr(topology, kind).tolist())}
 
-
-def question(world: World, broken: Break, supposed: dict[str, list[int]]) -> Json:
-    """Write down a question for the tablet."""
-    places: list[Json] = [{"pipe": pipe, "at_m": at_m} for pipe, at_m in broken.pipes]
-    places += [{"node": row} for row in broken.nodes]
-    places += [{"device": row} for row in broken.devices]
-    places += [{"hydrant": row} for row in broken.hydrants]
+    pipes, devices, hydrants = rows("pipes"), rows("devices"), rows("hydrants")
+    places: list[Json] = [{"pipe": pipes[pipe], "at_m": at_m} for pipe, at_m in broken.pipes]
+    places += [{"device": devices[row]} for row in broken.devices]
+    places += [{"hydrant": hydrants[row]} for row in broken.hydrants]
+    others = {name: [devices[row] for row in each] for name, each in supposed.items()}
+    closed = [devices[int(row)] for row in broken.closing]
     return {
-        "topology": topology_of(world),
-        "facts": facts_of(world),
+        "pack": pack_of(topology),
         "broken": {"places": places},
-        "supposed": {**supposed, "closed": [int(row) for row in broken.closing]},
+        "supposed": {**others, "closed": closed},
     }
 
 
@@ -90,7 +68,7 @@ def ask_tablet(questions: Iterable[Json]) -> list[Json]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def ask_python(world: World, broken: Break, supposed: dict[str, list[int]]) -> Json:
+def ask_python(world: World, broken: Break, supposed: Supposed) -> Json:
     """Ask `gis` the same, and answer in the tablet's words."""
     rows = {name: np.array(each, dtype=np.int32) for name, each in supposed.items()}
     if supposed.get("opened"):
@@ -126,6 +104,23 @@ def in_tablets_words(world: World, found: Isolation) -> Json:
         "reaches_pack_edge": False,
         "has_sources": found.has_sources,
     }
+
+
+def in_networks_rows(told: Json, topology: Topology, parts: Sequence[int]) -> Json:
+    """Give a tablet's answer in the rows of the whole network; `parts` are those of its pack."""
+    rows: dict[str, Sequence[int]] = {
+        "valves_to_close": topology.devices.tolist(),
+        "valves_optional": topology.devices.tolist(),
+        "valves_verify_shut": topology.devices.tolist(),
+        "pumps_to_stop": topology.devices.tolist(),
+        "sources_on_segment": topology.sources.tolist(),
+        "premises_shut": topology.premises.tolist(),
+        "premises_cut_off": topology.premises.tolist(),
+        "critical": topology.premises.tolist(),
+        "parts_shut": parts,
+        "parts_cut_off": parts,
+    }
+    return told | {name: [each[row] for row in told[name]] for name, each in rows.items()}
 
 
 def differing(told: Sequence[Json], expected: Sequence[Json]) -> list[tuple[int, Json]]:

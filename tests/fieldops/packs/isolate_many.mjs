@@ -1,21 +1,19 @@
-// One question a line in, one answer a line out: {topology, facts, broken, supposed} as JSON.
+// One question a line in, one answer a line out: {pack, broken, supposed} as JSON, the pack's bytes in base64.
 import { createInterface } from "node:readline";
-import { isolate } from "../../../fieldops/static/js/tablet/isolate.js";
+import { factsOf, isolate } from "../../../fieldops/static/js/tablet/isolate.js";
+import { parsePack } from "../../../fieldops/static/js/tablet/pack_format.js";
 
-const NUMBERS = new Set(["pipe_length_m", "part_end_m", "part_start_m"]);
-const CODES = new Set(["edge_is_dead", "edge_is_one_way", "device_kind", "device_boundary", "pipe_is_open",
-  "premises_is_critical", "block_leads_out", "block_fed_from_outside", "position", "operability", "reachable", "is_open"]);
-
-const typed = (arrays) => Object.fromEntries(Object.entries(arrays).map(([name, value]) => [name,
-  !Array.isArray(value) ? value : NUMBERS.has(name) ? Float64Array.from(value)
-    : CODES.has(name) ? Uint8Array.from(value) : Int32Array.from(value)]));
+const read = (base64) => {
+  const bytes = Buffer.from(base64, "base64");
+  return parsePack(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+};
 
 /** The longest of several tries is the first, before anything is compiled or sorted. */
-function timed(question, tries) {
+function timed(pack, question, tries) {
   const took = [];
   for (let n = 0; n < tries; n += 1) {
     const since = performance.now();
-    isolate(question.topology, question.facts, question.broken, question.supposed);
+    isolate(pack, factsOf(pack), question.broken, question.supposed);
     took.push(performance.now() - since);
   }
   return took;
@@ -23,11 +21,10 @@ function timed(question, tries) {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const asked = JSON.parse(line);
-  const question = { ...asked, topology: typed(asked.topology), facts: typed(asked.facts) };
+  const pack = read(asked.pack);
   let answer;
   try {
-    answer = asked.tries ? { ms: timed(question, asked.tries) }
-      : isolate(question.topology, question.facts, question.broken, question.supposed);
+    answer = asked.tries ? { ms: timed(pack, asked, asked.tries) } : isolate(pack, factsOf(pack), asked.broken, asked.supposed);
   } catch (error) {
     answer = { error: String(error) };
   }

@@ -1,9 +1,10 @@
 /**
  * Which valves to close around a break and who loses supply by it, worked out on the device.
  *
- * The same answer as `gis.isolation.isolate`, from the same arrays: nothing is asked of a server,
- * and nothing here knows of pages, storage or time.
+ * The same answer as `gis.isolation.isolate`, from the arrays of a pack: nothing is asked of a
+ * server, and nothing here knows of pages, storage or time.
  */
+import { partAt } from "./pack_format.js";
 
 // What an edge does now: bits of its state, as in gis/floods.py.
 const FORWARD = 1;
@@ -14,46 +15,21 @@ export const KIND = Object.freeze({ VALVE: 0, PUMP: 1, CONTROL_VALVE: 2, ISOLATI
 export const POSITION = Object.freeze({ OPEN: 0, CLOSED: 1, UNKNOWN: 2 });
 export const OPERABILITY = Object.freeze({ OPERABLE: 0, INOPERABLE: 1, UNKNOWN: 2 });
 
-/** Two places along a pipe nearer than this are one place. */
-const SAME_PLACE_M = 1e-3;
+/** A block beyond the pack's edge that had its water without passing the district; docs/pack-format.md. */
+const BEYOND_SUPPLIED = 2;
+/** Block of a feed that stands outside the pack and had water when it was baked. */
+const OUTSIDE_SUPPLIED = -2;
 
-/** @typedef {Int32Array | Uint32Array} Rows */
-/** @typedef {Uint8Array | Int8Array} Codes */
-
-/**
- * The network taken apart at its devices; everything is a row number into the arrays of its kind.
- * Edges are the devices, in their order, then one for the check of each open one-way pipe.
- * @typedef {object} Topology
- * @property {number} block_count
- * @property {Rows} edge_blocks - the two blocks of each edge, one after the other
- * @property {Codes} edge_is_dead - stands on a closed pipe, or nowhere
- * @property {Codes} edge_is_one_way - water passes only from the first block to the second
- * @property {Codes} device_kind
- * @property {Codes} device_boundary - parts two supply zones
- * @property {Float64Array} pipe_length_m
- * @property {Codes} pipe_is_open
- * @property {Rows} first_part - row of the first part of each pipe, and the number of parts at the end
- * @property {Float64Array} part_end_m
- * @property {Rows} part_block
- * @property {Rows} [node_block]
- * @property {Rows} [hydrant_block] - -1 where a hydrant stands nowhere
- * @property {Rows} source_block
- * @property {Rows} feed_premises
- * @property {Rows} feed_block - -1 where a feed is nowhere
- * @property {Rows} premises_properties
- * @property {Codes} premises_is_critical
- * @property {Codes} [block_leads_out] - whether the network goes on from a block beyond the pack
- * @property {Codes} [block_fed_from_outside] - whether a block had its water from beyond the pack
- * @property {boolean} [has_sources] - of the whole network; by default, whether the pack holds one
- */
+/** @typedef {import("./pack_format.js").Pack} Pack */
+/** @typedef {import("./pack_format.js").Column} Column */
 
 /**
  * What is known of the devices by now, one value each.
  * @typedef {object} Facts
- * @property {Codes} position
- * @property {Codes} operability
- * @property {Codes} reachable
- * @property {Codes} is_open - recorded status of pumps and control valves
+ * @property {Column} position
+ * @property {Column} operability
+ * @property {Column} reachable
+ * @property {Column} is_open - recorded status of pumps and control valves
  */
 
 /**
@@ -62,7 +38,6 @@ const SAME_PLACE_M = 1e-3;
  * @property {number} [pipe]
  * @property {number | null} [at_m]
  * @property {number} [device]
- * @property {number} [node]
  * @property {number} [hydrant]
  * @property {Break[]} [places]
  */
@@ -91,60 +66,57 @@ const SAME_PLACE_M = 1e-3;
  * @property {number[]} critical - critical premises that lose supply
  * @property {number[]} parts_shut
  * @property {number[]} parts_cut_off
- * @property {boolean} reaches_pack_edge - the answer may go on where the pack ends
+ * @property {boolean} reaches_pack_edge - it may go on beyond the pack: what is said of supply is then in doubt
  * @property {boolean} has_sources
  */
 
-/** @typedef {{start: Int32Array, members: Int32Array}} Groups */
-
-/** @type {WeakMap<Topology, Groups>} */
-const edgesOf = new WeakMap();
+/**
+ * What is recorded of the devices in a pack, as it was baked.
+ * @param {Pack} pack
+ * @returns {Facts}
+ */
+export const factsOf = ({ columns }) => ({
+  position: columns.device_position,
+  operability: columns.device_operability,
+  reachable: columns.device_reachable,
+  is_open: columns.device_is_open,
+});
 
 /**
- * @param {Topology} topology
+ * @param {Pack} pack
  * @param {Facts} facts
  * @param {Break} broken
  * @param {Supposed} [supposed]
  * @returns {Isolation}
  * @throws {RangeError} if something broken is not in the pack, or a place not on its pipe
  */
-export function isolate(topology, facts, broken, supposed = {}) {
-  const seeds = blocksOf(topology, broken);
+export function isolate(pack, facts, broken, supposed = {}) {
+  const { part_block: partBlock, source_block: sourceBlock, device_kind: kinds } = pack.columns;
+  const seeds = blocksOf(pack, broken);
   const closing = Int32Array.from(new Set(supposed.closed ?? [])).sort();
-  for (const row of closing) refuseRow("device", row, topology.device_kind.length);
-  const known = suppose(topology, facts, supposed);
-  const before = edgeStates(topology, known);
+  for (const row of closing) refuseRow("device", row, kinds.length);
+  const known = suppose(kinds, facts, supposed);
+  const before = edgeStates(pack, known);
   const state = closing.length ? before.slice() : before;
   for (const row of closing) state[row] = 0;
-  const edges = edgesAt(topology);
-  const drained = drain(topology, edges, state, seeds);
-  const hasSources = topology.has_sources ?? (topology.source_block.length > 0 || anyOf(topology.block_fed_from_outside));
-  const wet = { before: letRun(topology, edges, before, null), after: letRun(topology, edges, state, drained) };
-  const found = { drained, wet, hasSources };
+  const drained = drain(pack, state, seeds);
+  const { reaches_pack_edge, ...wet } = findSupply(pack, { before, after: state }, drained);
+  const found = { drained, ...wet, hasSources: Boolean(pack.about.has_sources) };
   return {
-    ...sortBorder(topology, known, state, found, closing),
-    sources_on_segment: rowsWhere(topology.source_block, (block) => drained[block] === 1),
-    ...countPremises(topology, found),
-    parts_shut: rowsWhere(topology.part_block, (block) => drained[block] === 1),
-    parts_cut_off: rowsWhere(topology.part_block, (block) => isCutOff(found, block)),
-    reaches_pack_edge: reachesEdge(topology, found),
-    has_sources: hasSources,
+    ...sortBorder(pack, known, state, found, closing),
+    sources_on_segment: rowsWhere(sourceBlock, (block) => drained[block] === 1),
+    ...countPremises(pack, found),
+    parts_shut: rowsWhere(partBlock, (block) => drained[block] === 1),
+    parts_cut_off: rowsWhere(partBlock, (block) => found.had[block] === 1 && found.has[block] === 0 && drained[block] === 0),
+    reaches_pack_edge,
+    has_sources: found.hasSources,
   };
 }
 
-/** @typedef {{drained: Uint8Array, wet: {before: Uint8Array, after: Uint8Array}, hasSources: boolean}} Found */
-
 /**
- * @param {Found} found
- * @param {number} block
+ * Blocks that are drained, that had water and that have it afterwards.
+ * @typedef {{drained: Uint8Array, had: Uint8Array, has: Uint8Array, hasSources: boolean}} Found
  */
-const isCutOff = ({ drained, wet }, block) => wet.before[block] === 1 && wet.after[block] === 0 && drained[block] === 0;
-
-/** @param {ArrayLike<number> | undefined} flags */
-function anyOf(flags) {
-  for (let row = 0; row < (flags?.length ?? 0); row += 1) if (flags?.[row]) return true;
-  return false;
-}
 
 /**
  * @param {ArrayLike<number>} blocks
@@ -169,70 +141,67 @@ function refuseRow(kind, row, count) {
 
 /**
  * List the blocks that a break is on.
- * @param {Topology} topology
+ * @param {Pack} pack
  * @param {Break} broken
  * @returns {number[]}
  */
-export function blocksOf(topology, broken) {
-  const { edge_blocks: ends, part_block: partBlock, first_part: firstPart } = topology;
-  /** @type {number[]} */
-  const blocks = (broken.places ?? []).flatMap((place) => blocksOf(topology, place));
+export function blocksOf(pack, broken) {
+  const { edge_blocks: ends, part_block: partBlock, hydrant_block: hydrantBlock } = pack.columns;
+  const blocks = (broken.places ?? []).flatMap((place) => blocksOf(pack, place));
   if (broken.pipe !== undefined) {
-    refuseRow("pipe", broken.pipe, topology.pipe_length_m.length);
-    if (broken.at_m === undefined || broken.at_m === null) {
-      for (let part = firstPart[broken.pipe]; part < firstPart[broken.pipe + 1]; part += 1) blocks.push(partBlock[part]);
-    } else blocks.push(partBlock[partAt(topology, broken.pipe, broken.at_m)]);
+    const [first, last] = partsBroken(pack, broken.pipe, broken.at_m ?? null);
+    for (let part = first; part < last; part += 1) blocks.push(partBlock[part]);
   }
   if (broken.device !== undefined) {
-    refuseRow("device", broken.device, topology.device_kind.length);
+    refuseRow("device", broken.device, pack.columns.device_kind.length);
     blocks.push(ends[2 * broken.device], ends[2 * broken.device + 1]);
   }
-  for (const [kind, row, of] of /** @type {const} */ ([["node", broken.node, topology.node_block], ["hydrant", broken.hydrant, topology.hydrant_block]])) {
-    if (row === undefined) continue;
-    refuseRow(kind, row, of?.length ?? 0);
-    if (of && of[row] >= 0) blocks.push(of[row]);
+  if (broken.hydrant !== undefined) {
+    refuseRow("hydrant", broken.hydrant, hydrantBlock.length);
+    if (hydrantBlock[broken.hydrant] !== -1) blocks.push(hydrantBlock[broken.hydrant]);
   }
+  if (blocks.some((block) => block < 0)) throw new RangeError("the break is beyond the pack");
   return blocks;
 }
 
 /**
- * Find the part of a pipe that holds a place; one at a valve belongs to the part nearer the start.
- * @param {Topology} topology
+ * @param {Pack} pack
  * @param {number} pipe
- * @param {number} atM
+ * @param {number | null} atM - null is the whole pipe
+ * @returns {[first: number, end: number]}
  */
-function partAt({ first_part: firstPart, part_end_m: endM, pipe_length_m: lengthM }, pipe, atM) {
+function partsBroken(pack, pipe, atM) {
+  const { pipe_length_m: lengthM, pipe_first_part: firstPart } = pack.columns;
+  refuseRow("pipe", pipe, lengthM.length);
+  if (atM === null) return [firstPart[pipe], firstPart[pipe + 1]];
   if (!(atM >= 0 && atM <= lengthM[pipe])) throw new RangeError(`${atM} m is not on pipe ${pipe}, which is ${lengthM[pipe]} m long`);
-  let part = firstPart[pipe];
-  const last = firstPart[pipe + 1] - 1;
-  while (part < last && endM[part] < atM - SAME_PLACE_M) part += 1;
-  return part;
+  const part = partAt(pack, pipe, atM);
+  return [part, part + 1];
 }
 
 /**
  * The facts with what is supposed; the arrays given are left as they are.
- * @param {Topology} topology
+ * @param {ArrayLike<number>} kinds
  * @param {Facts} facts
  * @param {Supposed} supposed
  * @returns {Facts}
  */
-function suppose({ device_kind: kind }, facts, { opened, inoperable, unreachable }) {
+function suppose(kinds, facts, { opened, inoperable, unreachable }) {
   const known = { ...facts };
-  /** @type {(name: keyof Facts, rows: Iterable<number> | undefined, value: number) => void} */
+  /** @type {(name: keyof Facts, rows: number[], value: number) => void} */
   const write = (name, rows, value) => {
-    const list = [...rows ?? []];
-    if (list.length === 0) return;
+    if (rows.length === 0) return;
     known[name] = known[name].slice();
-    for (const row of list) {
-      refuseRow("device", row, kind.length);
+    for (const row of rows) {
+      refuseRow("device", row, kinds.length);
       known[name][row] = value;
     }
   };
   const open = [...opened ?? []];
   write("position", open, POSITION.OPEN);
   write("is_open", open, 1);
-  write("operability", inoperable, OPERABILITY.INOPERABLE);
-  write("reachable", unreachable, 0);
+  write("operability", [...inoperable ?? []], OPERABILITY.INOPERABLE);
+  write("reachable", [...unreachable ?? []], 0);
   return known;
 }
 
@@ -242,11 +211,11 @@ const isGate = (kind) => kind === KIND.VALVE || kind === KIND.ISOLATING_CONTROL_
 /**
  * What each edge does now. A valve of unknown position counts as open, one of unknown operability
  * as operable; a pump can always be stopped, a check cannot be closed.
- * @param {Topology} topology
+ * @param {Pack} pack
  * @param {Facts} facts
  */
-function edgeStates(topology, facts) {
-  const { edge_is_dead: isDead, edge_is_one_way: isOneWay, device_kind: kinds } = topology;
+function edgeStates({ columns }, facts) {
+  const { edge_is_dead: isDead, edge_is_one_way: isOneWay, device_kind: kinds } = columns;
   const state = new Uint8Array(isDead.length);
   for (let edge = 0; edge < isDead.length; edge += 1) {
     if (isDead[edge]) continue;
@@ -265,48 +234,28 @@ function edgeStates(topology, facts) {
 }
 
 /**
- * The edges at each block, sorted once a topology.
- * @param {Topology} topology
- * @returns {Groups}
- */
-function edgesAt(topology) {
-  const known = edgesOf.get(topology);
-  if (known) return known;
-  const { edge_blocks: ends, block_count: count } = topology;
-  const start = new Int32Array(count + 1);
-  for (let end = 0; end < ends.length; end += 1) start[ends[end] + 1] += 1;
-  for (let block = 0; block < count; block += 1) start[block + 1] += start[block];
-  const next = start.slice(0, count);
-  const members = new Int32Array(ends.length);
-  for (let end = 0; end < ends.length; end += 1) {
-    members[next[ends[end]]] = end >> 1;
-    next[ends[end]] += 1;
-  }
-  const edges = { start, members };
-  edgesOf.set(topology, edges);
-  return edges;
-}
-
-/**
  * Mark all blocks whose water can reach the broken ones past nothing that can be closed.
- * @param {Topology} topology
- * @param {Groups} edges
+ * @param {Pack} pack
  * @param {Uint8Array} state
  * @param {number[]} seeds
  */
-function drain({ edge_blocks: ends, block_count: count }, { start, members }, state, seeds) {
-  const mark = new Uint8Array(count);
-  const queue = new Int32Array(count);
+function drain({ columns }, state, seeds) {
+  const { edge_blocks: ends, block_edge_start: start, block_edges: edges, edge_is_route: isRoute } = columns;
+  const mark = new Uint8Array(start.length - 1);
+  const queue = new Int32Array(mark.length);
   let tail = 0;
   for (const block of seeds) if (!mark[block]) tail = push(queue, tail, mark, block);
   for (let head = 0; head < tail; head += 1) {
     const block = queue[head];
     for (let i = start[block]; i < start[block + 1]; i += 1) {
-      const edge = members[i];
-      if (state[edge] & CLOSABLE) continue;
-      const [first, second] = [ends[2 * edge], ends[2 * edge + 1]];
-      if (second === block && state[edge] & FORWARD && !mark[first]) tail = push(queue, tail, mark, first);
-      if (first === block && state[edge] & BACKWARD && !mark[second]) tail = push(queue, tail, mark, second);
+      const edge = edges[i];
+      const bits = state[edge];
+      // Whether somebody can close a way beyond the edge is not known; that water reaches it is said.
+      if (bits & CLOSABLE || isRoute[edge]) continue;
+      const first = ends[2 * edge];
+      const second = ends[2 * edge + 1];
+      if (second === block && bits & FORWARD && !mark[first]) tail = push(queue, tail, mark, first);
+      if (first === block && bits & BACKWARD && !mark[second]) tail = push(queue, tail, mark, second);
     }
   }
   return mark;
@@ -326,51 +275,76 @@ function push(queue, tail, mark, block) {
 
 /**
  * Mark the blocks that have water; what is drained neither has nor passes any.
- * @param {Topology} topology
- * @param {Groups} edges
+ * @param {Pack} pack
  * @param {Uint8Array} state
- * @param {Uint8Array | null} drained
+ * @param {number[]} roots
+ * @param {Uint8Array} [drained]
  */
-function letRun(topology, { start, members }, state, drained) {
-  const { edge_blocks: ends, block_count: count, source_block: sources, block_fed_from_outside: fed } = topology;
-  const mark = new Uint8Array(count);
-  const queue = new Int32Array(count);
+function letRun({ columns }, state, roots, drained) {
+  const { edge_blocks: ends, block_edge_start: start, block_edges: edges } = columns;
+  const mark = drained ? drained.slice() : new Uint8Array(start.length - 1);
+  const queue = new Int32Array(mark.length);
   let tail = 0;
-  const isFree = (/** @type {number} */ block) => !mark[block] && !drained?.[block];
-  for (const block of sources) if (block >= 0 && isFree(block)) tail = push(queue, tail, mark, block);
-  for (let block = 0; block < (fed?.length ?? 0); block += 1) if (fed?.[block] && isFree(block)) tail = push(queue, tail, mark, block);
+  for (const block of roots) if (!mark[block]) tail = push(queue, tail, mark, block);
   for (let head = 0; head < tail; head += 1) {
     const block = queue[head];
     for (let i = start[block]; i < start[block + 1]; i += 1) {
-      const edge = members[i];
-      const [first, second] = [ends[2 * edge], ends[2 * edge + 1]];
-      if (first === block && state[edge] & FORWARD && isFree(second)) tail = push(queue, tail, mark, second);
-      if (second === block && state[edge] & BACKWARD && isFree(first)) tail = push(queue, tail, mark, first);
+      const edge = edges[i];
+      const bits = state[edge];
+      const first = ends[2 * edge];
+      const second = ends[2 * edge + 1];
+      if (first === block && bits & FORWARD && !mark[second]) tail = push(queue, tail, mark, second);
+      if (second === block && bits & BACKWARD && !mark[first]) tail = push(queue, tail, mark, first);
     }
   }
+  if (drained) for (let block = 0; block < mark.length; block += 1) if (drained[block]) mark[block] = 0;
   return mark;
 }
 
 /**
+ * Find who had water and who has it afterwards, and whether the pack's edge leaves that in doubt.
+ *
+ * Beyond the edge only the ways are known by which water came when the pack was baked. While every
+ * block beyond keeps its water by these, nobody out there loses any; once one does not, or water
+ * is drained from it, what is said of supply is in doubt.
+ * @param {Pack} pack
+ * @param {{before: Uint8Array, after: Uint8Array}} states
+ * @param {Uint8Array} drained
+ * @returns {{had: Uint8Array, has: Uint8Array, reaches_pack_edge: boolean}}
+ */
+function findSupply(pack, states, drained) {
+  const { block_beyond: beyond, source_block: sources } = pack.columns;
+  const roots = rowsWhere(beyond, (how) => how === BEYOND_SUPPLIED).concat(Array.from(sources).filter((block) => block >= 0));
+  const had = letRun(pack, states.before, roots);
+  const has = letRun(pack, states.after, roots, drained);
+  let reaches = false;
+  for (let block = 0; block < beyond.length; block += 1) {
+    if (beyond[block] && (drained[block] || (had[block] && !has[block]))) reaches = true;
+  }
+  return { had, has, reaches_pack_edge: reaches };
+}
+
+/**
  * Sort the devices at the segment: to close, optional, verify shut, pumps to stop.
- * @param {Topology} topology
+ * @param {Pack} pack
  * @param {Facts} facts
  * @param {Uint8Array} state
  * @param {Found} found
  * @param {Int32Array} closing
  */
-function sortBorder(topology, facts, state, { drained, wet, hasSources }, closing) {
-  const { edge_blocks: ends, edge_is_dead: isDead, edge_is_one_way: isOneWay, device_kind: kinds } = topology;
+function sortBorder({ columns }, facts, state, { drained, has, hasSources }, closing) {
+  const { edge_blocks: ends, edge_is_dead: isDead, edge_is_one_way: isOneWay, device_kind: kinds } = columns;
   const isClosing = new Set(closing);
   /** @type {Record<"valves_to_close" | "valves_optional" | "valves_verify_shut" | "pumps_to_stop", number[]>} */
   const border = { valves_to_close: [], valves_optional: [], valves_verify_shut: [], pumps_to_stop: [] };
   for (let row = 0; row < kinds.length; row += 1) {
-    const [first, second] = [ends[2 * row], ends[2 * row + 1]];
+    const first = ends[2 * row];
+    const second = ends[2 * row + 1];
     if (isDead[row] || !(drained[first] || drained[second])) continue;
     if (kinds[row] === KIND.PUMP && facts.is_open[row]) border.pumps_to_stop.push(row);
     if (!isGate(kinds[row]) || drained[first] === drained[second]) continue;
     const secondIn = drained[second] === 1;
-    const hasSupply = !hasSources || wet.after[secondIn ? first : second] === 1;
+    const hasSupply = !hasSources || has[secondIn ? first : second] === 1;
     if (state[row] & (secondIn ? FORWARD : BACKWARD)) (hasSupply ? border.valves_to_close : border.valves_optional).push(row);
     else if (state[row] === 0 && hasSupply && (secondIn || !isOneWay[row]) && !isClosing.has(row)) border.valves_verify_shut.push(row);
   }
@@ -379,20 +353,20 @@ function sortBorder(topology, facts, state, { drained, wet, hasSources }, closin
 
 /**
  * Count who loses supply: with a feed on the segment, or without one.
- * @param {Topology} topology
+ * @param {Pack} pack
  * @param {Found} found
  */
-function countPremises(topology, found) {
-  const { feed_premises: owner, feed_block: block, premises_properties: properties, premises_is_critical: isCritical } = topology;
+function countPremises({ columns }, { drained, had, has, hasSources }) {
+  const { feed_premises: owner, feed_block: block, premises_properties: properties, premises_is_critical: isCritical, block_stands: stands } = columns;
   const [HAD, HAS, IS_ON, LOST_ONE] = [1, 2, 4, 8];
-  const { drained, wet, hasSources } = found;
   const flags = new Uint8Array(properties.length);
   for (let feed = 0; feed < block.length; feed += 1) {
     const at = block[feed];
+    if (at === OUTSIDE_SUPPLIED) flags[owner[feed]] |= HAD | HAS;
     if (at < 0) continue;
-    const had = hasSources ? wet.before[at] === 1 : stands(topology, at);
-    flags[owner[feed]] |= (had ? HAD : 0) | (had && wet.after[at] ? HAS : 0)
-      | (drained[at] ? IS_ON : 0) | (had && drained[at] ? LOST_ONE : 0);
+    const hadWater = hasSources ? had[at] === 1 : stands[at] === 1;
+    flags[owner[feed]] |= (hadWater ? HAD : 0) | (hadWater && has[at] ? HAS : 0)
+      | (drained[at] ? IS_ON : 0) | (hadWater && drained[at] ? LOST_ONE : 0);
   }
   /** @type {number[]} */
   const shut = [];
@@ -412,40 +386,4 @@ function countPremises(topology, found) {
     premises_cut_off: cutOff,
     critical: [...shut, ...cutOff].filter((row) => isCritical[row]).sort((one, other) => one - other),
   };
-}
-
-/** @type {WeakMap<Topology, Uint8Array>} */
-const standing = new WeakMap();
-
-/**
- * Tell whether a block had water as far as anybody knows without a source: all but those of closed pipes.
- * @param {Topology} topology
- * @param {number} block
- */
-function stands(topology, block) {
-  let known = standing.get(topology);
-  if (!known) {
-    const { first_part: firstPart, part_block: partBlock, pipe_is_open: isOpen } = topology;
-    known = new Uint8Array(topology.block_count).fill(2);
-    for (let pipe = 0; pipe < isOpen.length; pipe += 1) {
-      for (let part = firstPart[pipe]; part < firstPart[pipe + 1]; part += 1) {
-        if (known[partBlock[part]] === 2) known[partBlock[part]] = isOpen[pipe] ? 1 : 0;
-      }
-    }
-    standing.set(topology, known);
-  }
-  return known[block] !== 0;
-}
-
-/**
- * Tell whether the answer may go on beyond the pack: the segment does, or a street that had its
- * water from within and leads out loses it, so that somebody out there may, too.
- * @param {Topology} topology
- * @param {Found} found
- */
-function reachesEdge({ block_leads_out: leadsOut }, found) {
-  for (let block = 0; block < (leadsOut?.length ?? 0); block += 1) {
-    if (leadsOut?.[block] && (found.drained[block] === 1 || isCutOff(found, block))) return true;
-  }
-  return false;
 }
