@@ -31,8 +31,10 @@ from fieldops.events.queries import fetch_events_of
 from fieldops.order_book.service import facts_of
 from fieldops.settings import Settings
 from fieldops.work_orders.service import find_order
+from tests.fieldops.live_outages.jobs import Job
+from tests.fieldops.live_outages.towns import three_in_a_row
 from tests.fieldops.work_orders.orders import BODIES, lead_to, make_cast, make_order
-from tests.people import make_person
+from tests.people import bearer, make_person
 from tests.sending import operation, send
 
 if TYPE_CHECKING:
@@ -313,3 +315,32 @@ def test_tablets_and_a_dispatcher_come_to_one_truth(town: Town, examples: int) -
             phases=(Phase.generate, Phase.shrink) if examples > 100 else (Phase.generate,),
         ),
     )
+
+
+@pytest.mark.parametrize("device", ["tablet-1", "tablet-2"])
+def test_a_valve_that_one_shut_oneself_is_opened_without_a_question(
+    client: FlaskClient, session: Session, device: str
+) -> None:
+    """Both were written on the same version, without a network; another's work is asked about."""
+    three_in_a_row().plant(session)
+    job = Job(session)
+    seen = job.now.outage.version
+    dispatcher = bearer(session, "dispatcher")
+    shut = operation(
+        f"outage:{job.id}",
+        "confirm_valve",
+        body={"valve": "V1", "result": "closed_tight"},
+        base_version=seen,
+        device=device,
+    )
+    back = operation(
+        f"outage:{job.id}",
+        "reopen_valve",
+        body={"valve": "V1", "result": "reopened"},
+        base_version=seen,
+    )
+    first, second = send(client, dispatcher, shut, back)
+    assert first["status"] == "applied"
+    assert second["status"] == ("applied" if device == back["device"] else "conflict")
+    if device != back["device"]:
+        assert second["conflicts"] == {"valve:V1": {"mine": "reopened", "theirs": "closed_tight"}}
