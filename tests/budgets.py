@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 BUDGETS: dict[str, int] = {
+    "tablet.show_shell": 0,
+    "tablet.open_tablet": 1,
+    "tablet.give_worker": 0,
+    "tablet.tell_version": 0,
+    "tablet.give_words": 0,
+    "tablet.give_manifest": 0,
+    "tablet.give_icon": 0,
     "accounts.show_sign_in": 1,
     "accounts.sign_in": 14,
     "accounts.sign_out": 2,
@@ -158,5 +165,19 @@ BUDGETS: dict[str, int] = {
     "public.tell_not_back": 10,
     "dispatch.show_roads": 4,
     "dispatch.change_road": 9,
+    "map_proposals.list_proposals": 3,
+    "map_proposals.show_proposal": 7,
+    "map_proposals.decide": 18,
+    "map_proposals.list_tracks": 2,
+    "map_proposals.take_track": 9,
+    "map_proposals.show_track": 6,
+    "map_proposals.delete_track": 4,
+    "devices_api.list_demo_people": 2,
+    "devices_api.sign_in": 20,
+    "devices_api.record_contact": 3,
+    "devices_api.sign_out": 3,
+    "devices.list_devices": 5,
+    "devices.revoke": 6,
+    "devices.reassign": 8,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""

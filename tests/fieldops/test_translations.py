@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import Counter
 from functools import cache
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 CHINESE = language.TRANSLATIONS / "zh_CN/LC_MESSAGES/messages.po"
 SPEAKING = {"_", "_l", "gettext", "lazy_gettext", "ngettext", "lazy_ngettext", "N_"}
+TABLET = ROOT / "fieldops/static/js/tablet"
+SAID = re.compile(r'(?<![\w.])say\(\s*(?P<text>"(?:[^"\\\n]|\\.)*")?')
 PLACEHOLDER = re.compile(r"%\((\w+)\)[sdr]")
 
 
@@ -77,7 +80,21 @@ def used() -> dict[str, str]:
         for line, message, *_ in extract_from_file("jinja2", path):
             for text in message if isinstance(message, tuple) else (message,):
                 found[text] = f"{path.relative_to(ROOT)}:{line}"
+    for path in TABLET.glob("*.js"):
+        for line, text in said_by_script(path):
+            if text:
+                found[text] = f"{path.relative_to(ROOT)}:{line}"
     return found
+
+
+def said_by_script(path: Path) -> Iterator[tuple[int, str]]:
+    """List the message of every say() of a script, with its line; empty if it is no text."""
+    script = path.read_text()
+    for found in SAID.finditer(script):
+        line = script.count("\n", 0, found.start()) + 1
+        is_its_making = script[: found.start()].endswith("function ")
+        if not is_its_making:
+            yield line, json.loads(found.group("text") or '""')
 
 
 @cache
@@ -102,6 +119,7 @@ def test_the_places_that_are_searched_do_say_something() -> None:
     """An empty search would let everything pass."""
     assert {"Sign in", "The name or the password is not right."} <= set(used())
     assert any(place.startswith("templates") for place in used().values())
+    assert used()["Nothing unsent"].startswith("fieldops/static/js/tablet/status_bar.js")
 
 
 def test_placeholders_agree() -> None:
@@ -133,6 +151,18 @@ def test_no_message_is_put_together_before_it_is_translated() -> None:
         for path, tree in sources().items()
         for line, argument in messages_of(tree)
         if isinstance(argument, ast.JoinedStr | ast.BinOp)
+    ]
+
+    assert wrong == []
+
+
+def test_a_script_says_only_what_stands_in_it() -> None:
+    """A message out of a variable would never be found, so nobody would translate it."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in TABLET.glob("*.js")
+        for line, text in said_by_script(path)
+        if not text
     ]
 
     assert wrong == []

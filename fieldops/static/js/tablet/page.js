@@ -1,0 +1,104 @@
+/** The tablet's page: words, light, the bar, the tabs; then the page that the address names. */
+import { startConnection } from "./connection.js";
+import { link, make, notice } from "./elements.js";
+import { failedParts, load } from "./parts.js";
+import { go, HOME, readRoute, refresh, start } from "./router.js";
+import { showStatusBar, unsentCount } from "./status_bar.js";
+import { readyVersion, startReleases, useReady, version, watchRelease } from "./sw_register.js";
+import "./theme.js";
+import { isLanguageChosen, loadWords, locale, say, setLanguage, setNames, watchLanguage } from "./words.js";
+
+/** Open to everybody who holds the tablet: unsent work must be seen, and saved, by anyone. */
+const OPEN_PAGES = new Set(["sign-in", "settings", "outbox"]);
+/** How long after the start a release may still be changed by itself: nothing is typed yet. */
+const EARLY_MS = 4000;
+
+const PICTURES = {
+  jobs: "M9 3h6v2h4v16H5V5h4zM8 10h8v2H8zM8 15h8v2H8z",
+  map: "M9 4 3 6v14l6-2 6 2 6-2V4l-6 2zM9 6v10M15 8v10",
+  register: "M12 3c4 5 6 8 6 11a6 6 0 0 1-12 0c0-3 2-6 6-11zM11 11h2v2h2v2h-2v2h-2v-2H9v-2h2z",
+  outbox: "M12 3 6 9h4v6h4V9h4zM4 17h16v4H4z",
+  settings: "M4 6h10V4h3v2h3v2h-3v2h-3V8H4zM4 16h3v-2h3v2h10v2H10v2H7v-2H4z",
+};
+
+/** @param {string} id */
+const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @param {string} current */
+function drawTabs(current) {
+  /** @type {[keyof PICTURES, string][]} */
+  const tabs = [["jobs", say("Jobs")], ["map", say("Map")], ["register", say("Register")], ["outbox", say("Outbox")], ["settings", say("Settings")]];
+  const tabs_element = part("tabs");
+  tabs_element.setAttribute("aria-label", say("Pages"));
+  tabs_element.replaceChildren(...tabs.map(([name, word]) => {
+    const tab = link(make("span", {}, word), `#/${name}`, { class: "tab", icon: PICTURES[name], look: "quiet" });
+    if (name === current || (name === "jobs" && current === "job")) tab.setAttribute("aria-current", "page");
+    return tab;
+  }));
+}
+
+/** What this device cannot do is said on every page, not found out in the street. */
+function drawWarnings() {
+  const list = [];
+  if (!isSecureContext) {
+    list.push(notice("warn", [
+      make("strong", {}, say("This page came by plain http.")), " ",
+      say("Without https it does not open with no signal, and the browser gives it no camera and no position. Ask for the address with https (./run serve --cert --key)."),
+    ]));
+  }
+  for (const [name, error] of failedParts()) {
+    list.push(notice("wrong", say("A part of the page could not be loaded: %(name)s. %(why)s", { name, why: error instanceof Error ? error.message : String(error) })));
+  }
+  part("warnings").replaceChildren(...list);
+}
+
+/** @param {string} current */
+function draw(current) {
+  document.documentElement.lang = locale();
+  document.title = `${say("Crew tablet")} · fieldops`;
+  drawTabs(current);
+  drawWarnings();
+}
+
+/** A new release comes by itself only where nothing is unsent and nobody has begun to work. */
+function changeEarly() {
+  const untouched = performance.now();
+  let isTouched = false;
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { isTouched = true; }, { once: true, capture: true });
+  const change = () => {
+    if (!readyVersion() || isTouched || unsentCount() !== 0 || performance.now() - untouched > EARLY_MS) return;
+    void useReady();
+  };
+  watchRelease(change);
+  change();
+}
+
+await loadWords();
+draw(readRoute(location.hash).name);
+startConnection();
+
+const bar = showStatusBar(part("status-bar"));
+const [session, day] = await Promise.all([load("session"), load("day")]);
+setNames(day?.day()?.names ?? {});
+day?.watchDay((/** @type {any} */ now) => { if (now?.names) setNames(now.names); });
+const heed = async () => {
+  const said = (await session?.session())?.person.language;
+  if (said && !isLanguageChosen()) setLanguage(said);
+};
+session?.watchSession?.(heed);
+
+watchLanguage(() => { void refresh(); });
+await start({
+  isAllowed: async ({ name }) => (OPEN_PAGES.has(name) || !session || (await session.session()) ? null : "#/sign-in"),
+  onShown: ({ name }) => draw(name),
+});
+document.documentElement.dataset.page = "ready";
+
+await bar;
+drawWarnings();
+for (const [name, begin] of [["day", "startDay"], ["sender", "startSender"], ["positions", "startPositions"], ["pack", "startPack"]]) {
+  load(/** @type {string} */ (name)).then((module) => module?.[/** @type {string} */ (begin)]?.()).finally(drawWarnings);
+}
+load("db").then((db) => { void db?.kv.set("shell_version", version); void db?.persist(); });
+void startReleases().then(changeEarly);
+session?.onRevoked?.(() => { go(HOME); });
