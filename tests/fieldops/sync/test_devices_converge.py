@@ -336,11 +336,12 @@ def test_a_valve_that_one_shut_oneself_is_opened_without_a_question(
     back = operation(
         f"outage:{job.id}",
         "reopen_valve",
-        body={"valve": "V1", "result": "reopened"},
+        body={"valve": "V1", "result": "reopened", "repaired": True},
         base_version=seen,
     )
-    first, second = send(client, dispatcher, shut, back)
+    [first] = send(client, dispatcher, shut)
+    [second] = send(client, dispatcher, back)
     assert first["status"] == "applied"
-    assert second["status"] == ("applied" if device == back["device"] else "conflict")
+    assert second["status"] == ("applied" if device == back["device"] else "conflict"), second
     if device != back["device"]:
         assert second["conflicts"] == {"valve:V1": {"mine": "reopened", "theirs": "closed_tight"}}
