@@ -98,9 +98,11 @@ class Outcome:
     `status`: applied, applied_with_conflict, conflict, missing, illegal or forbidden.
     `message` and `params` say why, to be translated; `missing` lists the needs not met, by name;
     `conflicts` gives {field: {"mine":, "theirs":}}; `version` and `state` those after it.
+    `id`: the number that the server gave to what the operation has made.
     """
 
     status: str
+    id: str | None = None
     version: int | None = None
     state: str | None = None
     message: str = ""

@@ -320,6 +320,174 @@ def set_person(session: Session, name: str, at: dt.datetime | None = None) -> No
     )
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnPipe:
+    """A pipe as it is drawn."""
+
+    key: int
+    id: str
+    length_m: float
+    line: list[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnValve:
+    """A valve as it is drawn; `changed_in` tells one edit of it from the next."""
+
+    key: int
+    id: str
+    is_point: bool
+    lon: float
+    lat: float
+    pipe_key: int | None
+    pipe: str | None
+    changed_in: int | None
+    is_absent: bool
+
+
+def read_pipes_in(session: Session, box: tuple[float, float, float, float]) -> list[DrawnPipe]:
+    """Read the pipes in a box of degrees (west, south, east, north), in the order of their ids."""
+    rows = session.execute(
+        text(
+            "SELECT key, id, length_m, ST_AsGeoJSON(geometry, 15)::jsonb -> 'coordinates'"
+            " FROM pipe WHERE geometry && ST_MakeEnvelope(:west, :south, :east, :north, 4326)"
+            " ORDER BY id"
+        ),
+        dict(zip(("west", "south", "east", "north"), box, strict=True)),
+    )
+    return [
+        DrawnPipe(key, text_id, length_m, [(at[0], at[1]) for at in line])
+        for key, text_id, length_m, line in rows
+    ]
+
+
+_DRAWN_VALVE = (
+    "SELECT v.key, v.id, GeometryType(v.geometry) = 'POINT', ST_X(ST_Centroid(v.geometry)),"
+    " ST_Y(ST_Centroid(v.geometry)), v.pipe_key, p.id, v.changed_in,"
+    " coalesce((v.extra -> 'absent')::boolean, false)"
+    " FROM valve v LEFT JOIN pipe p ON p.key = v.pipe_key"
+)
+
+
+def read_drawn_valve(
+    session: Session, valve: str, *, is_locking: bool = False
+) -> DrawnValve | None:
+    """Read where a valve is drawn, and hold its row if it is going to be changed."""
+    lock = " FOR UPDATE OF v" if is_locking else ""
+    row = session.execute(text(f"{_DRAWN_VALVE} WHERE v.id = :id{lock}"), {"id": valve})
+    found = row.one_or_none()
+    return None if found is None else DrawnValve(*found)
+
+
+def read_valves_in(session: Session, box: tuple[float, float, float, float]) -> list[DrawnValve]:
+    """Read the valves drawn in a box of degrees, in the order of their ids."""
+    rows = session.execute(
+        text(
+            f"{_DRAWN_VALVE} WHERE v.geometry"
+            " && ST_MakeEnvelope(:west, :south, :east, :north, 4326) ORDER BY v.id"
+        ),
+        dict(zip(("west", "south", "east", "north"), box, strict=True)),
+    )
+    return [DrawnValve(*row) for row in rows]
+
+
+def lock_pipes(session: Session, keys: list[int]) -> None:
+    """Hold pipes, always in one order, so that two edits of valves on them come one by one."""
+    session.execute(
+        text("SELECT FROM pipe WHERE key = ANY(:keys) ORDER BY key FOR UPDATE"), {"keys": keys}
+    )
+
+
+def update_place(
+    session: Session, key: int, pipe_key: int, at_m: float, place: tuple[float, float]
+) -> None:
+    """Put a valve elsewhere on a pipe; one that was said not to be there is there again."""
+    session.execute(
+        text(
+            "UPDATE valve SET geometry = ST_SetSRID(ST_MakePoint(:lon, :lat), 4326),"
+            " pipe_key = :pipe, at_m = :at_m, start_node_key = NULL, end_node_key = NULL,"
+            " is_place_given = false, is_pipe_guessed = false,"
+            " operability = CASE WHEN extra ? 'absent' THEN 'unknown' ELSE operability END,"
+            " reachable = reachable OR extra ? 'absent', extra = extra - 'absent',"
+            " changed_in = note_network_edit(true, true) WHERE key = :key"
+        ),
+        {"key": key, "pipe": pipe_key, "at_m": at_m, "lon": place[0], "lat": place[1]},
+    )
+
+
+def update_absent(session: Session, key: int) -> None:
+    """Record that no valve is where one is drawn: nothing shuts there, and nothing is shut."""
+    session.execute(
+        text(
+            "UPDATE valve SET position = 'open', is_position_assumed = false,"
+            " operability = 'inoperable', reachable = false,"
+            " extra = extra || '{\"absent\": true}', changed_in = note_network_edit(false, true)"
+            " WHERE key = :key"
+        ),
+        {"key": key},
+    )
+
+
+def insert_valve(
+    session: Session, valve: str, pipe_key: int, at_m: float, place: tuple[float, float]
+) -> None:
+    """Add a valve of which nothing is known but its place."""
+    session.execute(
+        text(
+            "INSERT INTO valve (id, geometry, pipe_key, at_m, is_position_assumed, changed_in)"
+            " VALUES (:id, ST_SetSRID(ST_MakePoint(:lon, :lat), 4326), :pipe, :at_m, true,"
+            " note_network_edit(true, true))"
+        ),
+        {"id": valve, "pipe": pipe_key, "at_m": at_m, "lon": place[0], "lat": place[1]},
+    )
+
+
+def read_places_on(session: Session, pipe_key: int) -> tuple[float, list[float]]:
+    """Read the length of a pipe and where its valves stand."""
+    row = session.execute(
+        text(
+            "SELECT length_m, coalesce((SELECT array_agg(at_m) FROM valve WHERE pipe_key = p.key),"
+            " '{}') FROM pipe p WHERE key = :key"
+        ),
+        {"key": pipe_key},
+    ).one()
+    return row[0], list(row[1])
+
+
+def update_cuts(session: Session, pipe_key: int, cuts_m: list[float] | None) -> None:
+    """Record where valves divide a pipe, if that has changed."""
+    session.execute(
+        text(
+            "UPDATE pipe SET cuts_m = CAST(:cuts AS double precision[]),"
+            " changed_in = note_network_edit(true, true)"
+            " WHERE key = :key AND cuts_m IS DISTINCT FROM CAST(:cuts AS double precision[])"
+        ),
+        {"key": pipe_key, "cuts": cuts_m},
+    )
+
+
+def update_facts_of(
+    session: Session, table: str, feature_id: str, facts: dict[str, Any]
+) -> int | None:
+    """Record facts of a valve or pipe; the names of columns are the caller's own, and checked."""
+    chosen = ", ".join(f"{name} = :{name}" for name in facts)
+    return session.execute(
+        text(
+            f"UPDATE {table} SET {chosen}, changed_in = note_network_edit(false, false)"  # noqa: S608
+            " WHERE id = :_id RETURNING key"
+        ),
+        {"_id": feature_id, **facts},
+    ).scalar_one_or_none()
+
+
+def read_own_edit(session: Session) -> int | None:
+    """Read the key of this transaction's own edit; its number is given at commit."""
+    found = session.execute(
+        text("SELECT nullif(current_setting('fieldops.edit', true), '')::bigint")
+    )
+    return found.scalar_one_or_none()
+
+
 def load_network(session: Session) -> tuple[Network, NetworkKeys]:
     """Read the whole network; a transaction that sees one snapshot must surround this."""
     raw = session.connection().connection.driver_connection

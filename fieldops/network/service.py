@@ -11,6 +11,8 @@ import numpy as np
 
 from fieldops.errors import ConflictError, NotFoundError
 from fieldops.network import queries
+from gis.lines import Lines, distances_m, metres_per_degree
+from gis.placement import cuts_m
 from gis.segments import SNAP_M
 from gis.world import World
 
@@ -20,8 +22,23 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from fieldops.network.queries import FactChange, NetworkKeys, NetworkState, ValveFacts
+    from fieldops.network.queries import (
+        DrawnPipe,
+        DrawnValve,
+        FactChange,
+        NetworkKeys,
+        NetworkState,
+        ValveFacts,
+    )
     from gis.network import Network
+
+FARTHEST_M = 25.0
+"""No valve belongs to a pipe that is drawn farther away from it."""
+CORRECTABLE = {
+    "valve": ("turns", "closes", "diameter_mm", "valve_type"),
+    "pipe": ("diameter_mm", "material"),
+}
+"""What a person may correct of a feature besides the facts of the day."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,3 +264,210 @@ def describe_valve(session: Session, valve: str) -> dict[str, Any]:
 def current_revision(session: Session) -> int:
     """Give the number of the last edit."""
     return queries.read_state(session).revision
+
+
+@dataclass(frozen=True, slots=True)
+class PipePlace:
+    """The place on a pipe that is nearest to a point."""
+
+    pipe_key: int
+    pipe: str
+    at_m: float
+    distance_m: float
+    lon: float
+    lat: float
+
+
+def box_around(lon: float, lat: float, margin_m: float) -> tuple[float, float, float, float]:
+    """Give the box of degrees (west, south, east, north) that reaches so far around a point."""
+    east, north = (float(scale[0]) for scale in metres_per_degree(np.array([lat])))
+    wide, high = margin_m / max(east, 1.0), margin_m / north
+    return lon - wide, lat - high, lon + wide, lat + high
+
+
+def list_pipe_places(
+    session: Session, lon: float, lat: float, within_m: float = FARTHEST_M
+) -> list[PipePlace]:
+    """Give the nearest place on each pipe around a point, the nearest pipe first."""
+    pipes = queries.read_pipes_in(session, box_around(lon, lat, within_m))
+    places = [_place_on(pipe, lon, lat) for pipe in pipes]
+    return sorted(
+        (place for place in places if place.distance_m <= within_m),
+        key=lambda place: place.distance_m,
+    )
+
+
+def _place_on(pipe: DrawnPipe, lon: float, lat: float) -> PipePlace:
+    lines = Lines.of([pipe.line])
+    (fraction,), (distance_m,) = lines.project(np.array([0]), np.array([lon]), np.array([lat]))
+    at = float(fraction) * float(lines.length_m[0])
+    return PipePlace(
+        pipe_key=pipe.key,
+        pipe=pipe.id,
+        at_m=min(round(float(fraction) * pipe.length_m, 6), pipe.length_m),
+        distance_m=float(distance_m),
+        lon=float(np.interp(at, lines.along_m, lines.lon)),
+        lat=float(np.interp(at, lines.along_m, lines.lat)),
+    )
+
+
+def distance_m(lon: float, lat: float, to_lon: float, to_lat: float) -> float:
+    """Give how far two points are apart."""
+    return float(distances_m(*(np.array([x]) for x in (lon, lat, to_lon, to_lat)))[0])
+
+
+def find_drawn_valve(session: Session, valve: str) -> DrawnValve | None:
+    """Tell where a valve is drawn; None where there is none of this id."""
+    return queries.read_drawn_valve(session, valve)
+
+
+def list_drawn(
+    session: Session, box: tuple[float, float, float, float]
+) -> tuple[list[DrawnPipe], list[DrawnValve]]:
+    """Give the pipes and valves that are drawn in a box of degrees."""
+    return queries.read_pipes_in(session, box), queries.read_valves_in(session, box)
+
+
+def move_valve(
+    session: Session,
+    valve: str,
+    lon: float,
+    lat: float,
+    *,
+    pipe: str | None = None,
+    by: str,
+    now: dt.datetime,
+) -> PipePlace:
+    """
+    Put a valve where it really is: on the pipe, at the place nearest to a point.
+
+    The pipe is its own, if that runs by the point, else the nearest; or the one that is named.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such valve.
+    ConflictError
+        If it stands between two nodes, or no such pipe runs by the point.
+    """
+    drawn = _lock_drawn(session, valve)
+    place = _choose_place(list_pipe_places(session, lon, lat), pipe, drawn.pipe)
+    pipes = sorted({place.pipe_key, *([drawn.pipe_key] if drawn.pipe_key else [])})
+    queries.lock_pipes(session, pipes)
+    queries.set_person(session, by, now)
+    queries.update_place(session, drawn.key, place.pipe_key, place.at_m, (place.lon, place.lat))
+    _cut_again(session, pipes)
+    return place
+
+
+def add_valve(
+    session: Session,
+    valve: str,
+    lon: float,
+    lat: float,
+    *,
+    pipe: str | None = None,
+    by: str,
+    now: dt.datetime,
+) -> PipePlace:
+    """
+    Draw a valve that nobody had drawn, on the pipe at the place nearest to a point.
+
+    Raises
+    ------
+    ConflictError
+        If there is a valve of this id, or no such pipe runs by the point.
+    """
+    is_taken = queries.read_drawn_valve(session, valve) or queries.lock_valve(session, valve)
+    if is_taken:
+        raise ConflictError("There is a valve %(valve)s already.", valve=valve)
+    place = _choose_place(list_pipe_places(session, lon, lat), pipe, None)
+    queries.lock_pipes(session, [place.pipe_key])
+    queries.set_person(session, by, now)
+    queries.insert_valve(session, valve, place.pipe_key, place.at_m, (place.lon, place.lat))
+    _cut_again(session, [place.pipe_key])
+    return place
+
+
+def mark_valve_absent(session: Session, valve: str, *, by: str, now: dt.datetime) -> None:
+    """
+    Record that no valve is where one is drawn: no plan counts on it, and it holds no water back.
+
+    The drawing stays, marked, so that whoever finds the valve after all can say so.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such valve.
+    ConflictError
+        If it stands between two nodes.
+    """
+    drawn = _lock_drawn(session, valve)
+    queries.set_person(session, by, now)
+    queries.update_absent(session, drawn.key)
+
+
+def correct_feature(
+    session: Session, kind: str, feature: str, facts: dict[str, Any], *, by: str, now: dt.datetime
+) -> None:
+    """
+    Record what a valve or pipe really is; see `CORRECTABLE`.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none of this id.
+    """
+    known = {name: value for name, value in facts.items() if name in CORRECTABLE[kind]}
+    if not known:
+        return
+    queries.set_person(session, by, now)
+    if queries.update_facts_of(session, kind, feature, known) is None:
+        raise _NO_FEATURE[kind](feature)
+
+
+_NO_FEATURE = {
+    "valve": lambda feature: NotFoundError("There is no valve %(valve)s.", valve=feature),
+    "pipe": lambda feature: NotFoundError("There is no pipe %(pipe)s.", pipe=feature),
+}
+
+
+def _lock_drawn(session: Session, valve: str) -> DrawnValve:
+    drawn = queries.read_drawn_valve(session, valve, is_locking=True)
+    if drawn is None:
+        raise NotFoundError("There is no valve %(valve)s.", valve=valve)
+    if not drawn.is_point:
+        raise ConflictError(
+            "Valve %(valve)s stands between two nodes: correct it in the network file.",
+            valve=valve,
+        )
+    return drawn
+
+
+def _choose_place(places: Sequence[PipePlace], wanted: str | None, own: str | None) -> PipePlace:
+    for pipe in (wanted, own) if wanted is None else (wanted,):
+        for place in places:
+            if place.pipe == pipe:
+                return place
+    if wanted is not None or not places:
+        raise ConflictError(
+            "No such pipe is drawn within %(distance)s m of the place.", distance=round(FARTHEST_M)
+        )
+    return places[0]
+
+
+def _cut_again(session: Session, pipe_keys: Sequence[int]) -> None:
+    """Say where the valves of some pipes divide them, by the rule of the import."""
+    snap_m = queries.read_snap_m(session)
+    for key in pipe_keys:
+        length_m, at_m = queries.read_places_on(session, key)
+        on_pipe = np.zeros(len(at_m), dtype=np.int32)
+        _, cuts = cuts_m(
+            np.array([length_m]), on_pipe, np.array(at_m), SNAP_M if snap_m is None else snap_m
+        )
+        queries.update_cuts(session, key, cuts.tolist() or None)
+
+
+def read_own_edit(session: Session) -> int | None:
+    """Give the key of what this transaction has changed so far; None where it changed nothing."""
+    return queries.read_own_edit(session)

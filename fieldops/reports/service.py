@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +152,8 @@ def register_report(
     NotFoundError
         If there is no such pipe or customer.
     """
-    _check_draft(session, draft)
+    # A device sends what happened first, and photos when the line is free.
+    _check_draft(session, draft, may_photos_follow=operation is not None)
     if draft.client_id is not None:
         queries.lock_client(session, draft.client_id)
         there = queries.fetch_by_client_id(session, draft.client_id)
@@ -236,7 +238,7 @@ def _look_around(
     )
 
 
-def _check_draft(session: Session, draft: ReportDraft) -> None:
+def _check_draft(session: Session, draft: ReportDraft, *, may_photos_follow: bool) -> None:
     if draft.kind not in KINDS:
         raise FieldopsError("There is no kind of report %(kind)s.", kind=draft.kind)
     if draft.channel not in CHANNELS or draft.contact not in CONTACTS:
@@ -245,6 +247,10 @@ def _check_draft(session: Session, draft: ReportDraft) -> None:
         raise FieldopsError("Only an enquiry is over when it was answered on the spot.")
     if len(draft.photo_sha256) > MOST_PHOTOS:
         raise FieldopsError("Send at most %(most)s photos.", most=MOST_PHOTOS)
+    if any(not re.fullmatch(r"[0-9a-f]{64}", sha256) for sha256 in draft.photo_sha256):
+        raise FieldopsError("A photo is named by its SHA-256, in 64 small hexadecimal digits.")
+    if may_photos_follow:
+        return
     if draft.photo_sha256 and photos.list_missing(session, list(draft.photo_sha256)):
         raise FieldopsError("A photo has not come yet: send it first.")
 
@@ -703,7 +709,14 @@ def _apply_register(
     body.setdefault("channel", "phone" if actor.roles & DESK else "crew")
     body.pop("token", None)
     done = register_report(session, _DRAFTS.validate_python(body), actor, now, operation=operation)
-    return _as_outcome(done.report)
+    return Outcome(
+        status="applied",
+        id=done.report.id,
+        version=done.report.version,
+        state=done.report.status,
+        message="Registered as %(report)s.",
+        params={"report": done.report.id},
+    )
 
 
 def _apply_change(

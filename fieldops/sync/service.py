@@ -33,6 +33,8 @@ FEATURES = {
     "crew": "crews",
     "report": "reports",
     "incident": "incidents",
+    "map_proposal": "map_proposals",
+    "track": "map_proposals",
 }
 """Which feature applies the operations on which kind of subject."""
 
@@ -198,6 +200,7 @@ def _keep_as_fact(
 def _as_result(outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
     return {
         "status": outcome.status,
+        "id": outcome.id,
         "version": outcome.version,
         "state": outcome.state,
         "message": outcome.message,

@@ -1,0 +1,133 @@
+"""The pages of proposals to the map, and of tracks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, flash, redirect, render_template, request
+from flask import url_for as url
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from fieldops import access, db
+from fieldops.access import STAFF, Role
+from fieldops.errors import FieldopsError
+from fieldops.events.service import Actor
+from fieldops.map_proposals import forms, service
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+    from fieldops.access import Person
+
+map_proposals = Blueprint("map_proposals", __name__)
+
+DECIDERS = (Role.DISPATCHER, Role.PLANNER)
+
+
+def _person() -> Person:
+    person = access.current_person()
+    assert person is not None  # noqa: S101 - the routes let nobody else through
+    return person
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@map_proposals.get("/map-proposals")
+@access.allow(*DECIDERS, menu=_l("Proposals to the map"))
+def list_proposals() -> ResponseReturnValue:
+    """Show what waits for a decision, and what was decided last."""
+    with db.transaction() as session:
+        waiting, decided = service.list_proposals(session)
+    return render_template(
+        "map_proposals/proposals.html", waiting=waiting, decided=decided, names=forms
+    )
+
+
+@map_proposals.get("/map-proposals/<proposal_id>")
+@access.allow(*DECIDERS)
+def show_proposal(proposal_id: str) -> ResponseReturnValue:
+    """Show one proposal beside what is drawn now."""
+    with db.transaction() as session:
+        look = service.look_at(session, proposal_id)
+    return render_template(
+        "map_proposals/proposal.html",
+        look=look,
+        proposal=look.proposal,
+        picture=forms.draw_look(look),
+        facts=forms.say_facts(look.proposal.facts),
+        is_own=look.proposal.proposed_by_id == _person().id,
+        names=forms,
+    )
+
+
+@map_proposals.post("/map-proposals/<proposal_id>/<decision>")
+@access.allow(*DECIDERS)
+def decide(proposal_id: str, decision: str) -> ResponseReturnValue:
+    """Change the map as proposed, or leave it and say why."""
+    actor, now = Actor.of(_person()), _now()
+    with db.transaction() as session:
+        if decision == "approve":
+            how = forms.read_decision(request.form)
+            service.approve(session, proposal_id, how, actor, now)
+        elif decision == "reject":
+            service.reject(session, proposal_id, request.form.get("reason", "")[:2000], actor, now)
+        else:
+            raise FieldopsError("The request cannot be understood.")
+    if decision == "approve":
+        flash(_("Approved. The map and the tablets learn of it."), "done")
+    else:
+        flash(_("Rejected. Whoever proposed it reads why."), "done")
+    return redirect(url("map_proposals.list_proposals"))
+
+
+@map_proposals.get("/tracks")
+@access.allow("dispatcher", "planner", "manager", "crew", menu=_l("Tracks"))
+def list_tracks() -> ResponseReturnValue:
+    """List the tracks; those of a crew alone see their own."""
+    with db.transaction() as session:
+        tracks = service.list_tracks(session, _person())
+    return render_template("map_proposals/tracks.html", tracks=tracks)
+
+
+@map_proposals.post("/tracks")
+@access.allow(*STAFF)
+def take_track() -> ResponseReturnValue:
+    """Take a GPX file in."""
+    request.max_content_length = forms.LARGEST_GPX_BYTES + 2**16
+    sent = request.files.get("file")
+    if sent is None or not sent.filename:
+        raise FieldopsError("Choose a GPX file first.")
+    client_id, parts = forms.read_gpx(sent.read(), sent.filename)
+    with db.transaction() as session:
+        track = service.keep_track(session, client_id, parts, Actor.of(_person()), _now())
+    flash(_("The track is kept as %(track)s.", track=track.id), "done")
+    return redirect(url("map_proposals.show_track", track_id=track.id))
+
+
+@map_proposals.get("/tracks/<track_id>")
+@access.allow("dispatcher", "planner", "manager", "crew")
+def show_track(track_id: str) -> ResponseReturnValue:
+    """Show where a track runs."""
+    with db.transaction() as session:
+        track, ways, pipes, valves = service.look_along(session, track_id, _person())
+    return render_template(
+        "map_proposals/track.html",
+        track=track,
+        picture=forms.draw_ways(ways, pipes, valves),
+        has_network=bool(pipes),
+        may_delete=service.may_delete(track, _person()),
+    )
+
+
+@map_proposals.post("/tracks/<track_id>/delete")
+@access.allow("dispatcher", "planner", "manager", "crew")
+def delete_track(track_id: str) -> ResponseReturnValue:
+    """Forget a track."""
+    with db.transaction() as session:
+        track = service.delete_track(session, track_id, _person())
+    flash(_("%(track)s is deleted.", track=track.id), "done")
+    return redirect(url("map_proposals.list_tracks"))
