@@ -165,7 +165,7 @@ BUDGETS: dict[str, int] = {
     "public.tell_not_back": 10,
     "dispatch.show_roads": 4,
     "dispatch.change_road": 9,
-    "map_proposals.list_proposals": 3,
+    "map_proposals.list_proposals": 5,
     "map_proposals.show_proposal": 7,
     "map_proposals.decide": 18,
     "map_proposals.list_tracks": 2,
@@ -179,5 +179,6 @@ BUDGETS: dict[str, int] = {
     "devices.list_devices": 5,
     "devices.revoke": 6,
     "devices.reassign": 8,
+    "tablet_api.show_day": 60,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""

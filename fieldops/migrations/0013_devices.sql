@@ -61,3 +61,6 @@ CREATE TABLE release_code (
 );
 CREATE INDEX ix_release_code_device_key ON release_code (device_key, outage_key, valve);
 CREATE INDEX ix_release_code_outage_key ON release_code (outage_key);
+
+INSERT INTO order_policy (name, value, note) VALUES
+    ('tablet_max_diameter_mm', 600, 'a ring found on a tablet with a larger valve asks dispatch');

@@ -28,14 +28,13 @@ import { api, onRevoked, session, watchSession } from "./session.js";
 
 /**
  * A step of the process with which the order began. `from` may hold "@any"; `to` may be "@same" or
- * "@before_hold" (the order's `held_from`); `only_when` names fields as a need's `when` does;
- * `is_mine`: this person may take it as a member of the order's crew.
+ * "@before_hold" (the order's `held_from`); `only_when` names fields as a need's `when` does.
  * @typedef {object} Step
  * @property {string} action
  * @property {string[]} from
  * @property {string} to
  * @property {string[]} who
- * @property {boolean} is_mine
+ * @property {boolean} is_mine always so: a step that this person may never take is not told
  * @property {boolean} is_not_for_own_crew
  * @property {Record<string, unknown[]>} only_when
  * @property {Need[]} needs
@@ -80,6 +79,21 @@ import { api, onRevoked, session, watchSession } from "./session.js";
  */
 
 /**
+ * A version of the plan.
+ * @typedef {object} Plan
+ * @property {number} number
+ * @property {string} kind names.plan_kind
+ * @property {string} status names.plan_status
+ * @property {Word} because why this version was made
+ * @property {string} because_code
+ * @property {boolean} is_isolated
+ * @property {{zh_CN: string[], en: string[]}} remarks
+ * @property {Record<string, any> | null} difference from the version before
+ * @property {string} made_at
+ * @property {string} made_by
+ */
+
+/**
  * An outage of a job. `customers` is the number to be sent back in what is confirmed in two steps.
  * @typedef {object} Outage
  * @property {string} id
@@ -91,8 +105,8 @@ import { api, onRevoked, session, watchSession } from "./session.js";
  * @property {number | null} at_m
  * @property {number | null} lon
  * @property {number | null} lat
- * @property {{number: number, kind: string, status: string, because: string, is_isolated: boolean, remarks: string[], made_at: string, made_by: string}} plan
- * @property {{number: number, kind: string, because: string} | null} proposed
+ * @property {Plan} plan
+ * @property {Plan | null} proposed
  * @property {ValveCard[]} valves
  * @property {{id: string, valves: string[], connections: number, properties: number}[]} parts
  * @property {number} customers

@@ -1,0 +1,157 @@
+"""A crew's day: its jobs, what each may come to, the valves, whom to ask, and how all is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fieldops.access import Role
+from fieldops.crews import service as crews
+from fieldops.day_sheets import queries
+from fieldops.devices.service import list_districts
+from fieldops.events.queries import fetch_head
+from fieldops.live_outages import service as live_outages
+from fieldops.live_supply.queries import fetch_of_incident
+from fieldops.order_book.service import list_own_jobs
+from fieldops.order_process.service import find_process, read_policy
+from fieldops.report_records.service import list_of_incidents
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy.orm import Session
+
+    from fieldops.access import Person
+    from fieldops.crews.queries import Crew
+    from fieldops.day_sheets.queries import WorkedDevice
+    from fieldops.devices.service import Device
+    from fieldops.live_outages.service import Picture
+    from fieldops.order_book.queries import WorkOrder
+    from fieldops.order_process.service import Process, Transition
+    from fieldops.report_records.queries import Report
+
+Worked = dict[tuple[str, int], "WorkedDevice"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job with all that it may come to while nobody can be asked."""
+
+    order: WorkOrder
+    process: Process
+    steps: tuple[Transition, ...]
+    outages: list[Picture]
+    reports: list[Report]
+
+    @property
+    def outage(self) -> Picture | None:
+        """Give the order's own outage, or the only one of its incident."""
+        own = [one for one in self.outages if one.live.key == self.order.outage_key]
+        if own:
+            return own[0]
+        return self.outages[0] if len(self.outages) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """What a tablet is told of the day."""
+
+    now: dt.datetime
+    position: int
+    person: Person
+    device: Device | None
+    crews: list[Crew]
+    other_crews: list[Crew]
+    policy: Mapping[str, float]
+    jobs: list[Job]
+    districts: list[str]
+    worked: Worked = field(default_factory=dict)
+
+
+def describe_day(session: Session, person: Person, device: Device | None, now: dt.datetime) -> Day:
+    """
+    Give somebody's day: the open jobs of the own crews, and none besides.
+
+    A tablet has the pack of its own district; one of none may choose among all.
+    """
+    # Read first: what happens meanwhile is told again rather than not at all.
+    position = fetch_head(session)
+    orders = list_own_jobs(session, person.id)
+    pictures = _list_pictures(session, orders, now)
+    reports = _list_reports(session, orders)
+    visible = crews.list_visible_crews(session, person, now)
+    own = [one for one in visible if person.id in {member.person_id for member in one.members}]
+    jobs = [
+        Job(
+            order=order,
+            process=find_process(session, order.process_version),
+            steps=_list_steps(find_process(session, order.process_version), person),
+            outages=_own_first(order, pictures.get(order.incident_key or 0, [])),
+            reports=reports.get(order.incident_key or 0, []),
+        )
+        for order in orders
+    ]
+    return Day(
+        now=now,
+        position=position,
+        person=person,
+        device=device,
+        crews=own,
+        other_crews=[one for one in visible if one not in own],
+        policy=read_policy(session),
+        jobs=jobs,
+        districts=_list_districts(session, device),
+        worked=_list_worked(session, [one for found in pictures.values() for one in found]),
+    )
+
+
+def _list_pictures(
+    session: Session, orders: Iterable[WorkOrder], now: dt.datetime
+) -> dict[int, list[Picture]]:
+    keys = dict.fromkeys(order.incident_key for order in orders if order.incident_key is not None)
+    return {
+        key: [
+            live_outages.show_outage(session, outage.id, now)
+            for outage in fetch_of_incident(session, key)
+        ]
+        for key in keys
+    }
+
+
+def _list_reports(session: Session, orders: Iterable[WorkOrder]) -> dict[int, list[Report]]:
+    keys = list({order.incident_key for order in orders if order.incident_key is not None})
+    found: dict[int, list[Report]] = {key: [] for key in keys}
+    for report in list_of_incidents(session, keys) if keys else []:
+        if report.incident_key is not None:
+            found[report.incident_key].append(report)
+    return found
+
+
+def _own_first(order: WorkOrder, pictures: list[Picture]) -> list[Picture]:
+    return sorted(pictures, key=lambda one: (one.live.key != order.outage_key, one.live.key))
+
+
+def _list_steps(process: Process, person: Person) -> tuple[Transition, ...]:
+    """List what somebody of the order's crew may ever do, whatever state the order is in."""
+    roles = {str(role) for role in person.roles}
+    return tuple(
+        each
+        for each in process.transitions
+        if roles & each.may
+        and not (each.is_not_for_own_crew and roles & each.may == {str(Role.CREW)})
+    )
+
+
+def _list_districts(session: Session, device: Device | None) -> list[str]:
+    if device is not None and device.district is not None:
+        return [device.district]
+    return [district for district, _ in list_districts(session)]
+
+
+def _list_worked(session: Session, pictures: Iterable[Picture]) -> Worked:
+    wanted: dict[str, set[int]] = {}
+    for picture in pictures:
+        for valve in picture.live.valves:
+            wanted.setdefault(valve.device_table, set()).add(valve.device_key)
+    return queries.fetch_worked(session, wanted)
