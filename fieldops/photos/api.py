@@ -13,6 +13,7 @@ from fieldops import access, db
 from fieldops.access import STAFF
 from fieldops.errors import FieldopsError
 from fieldops.photos import service
+from fieldops.photos.forms import read_claims
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -41,12 +42,16 @@ def keep_photo(sha256: str) -> ResponseReturnValue:
     check_sha256(sha256)
     person = access.current_person()
     assert person is not None  # noqa: S101 - the route lets nobody else through
-    data, now = request.get_data(), dt.datetime.now(dt.UTC)
+    data, now, claims = (
+        request.get_data(),
+        dt.datetime.now(dt.UTC),
+        read_claims(dict(request.headers)),
+    )
     span = _content_range(len(data))
     if span is None:
         drawing = service.draw_photo(data, sha256=sha256)
         with db.transaction() as session:
-            service.keep_photo(session, drawing, person_id=person.id, now=now)
+            service.keep_photo(session, drawing, person_id=person.id, now=now, claims=claims)
     else:
         with db.transaction() as session:
             piece = service.keep_piece(session, sha256, span, data, now=now)
@@ -54,7 +59,7 @@ def keep_photo(sha256: str) -> ResponseReturnValue:
             return {"sha256": sha256, "is_complete": False, "received_bytes": piece}, 202
         drawing = service.draw_photo(piece, sha256=sha256)
         with db.transaction() as session:
-            service.finish_pieces(session, drawing, person_id=person.id, now=now)
+            service.finish_pieces(session, drawing, person_id=person.id, now=now, claims=claims)
     return {"sha256": sha256, "is_complete": True}, 201
 
 

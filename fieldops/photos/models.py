@@ -26,7 +26,10 @@ class PhotoRow(Base):
     """A photo: as it was sent, which is evidence, and as it may be shown."""
 
     __tablename__ = "photo"
-    __table_args__ = (CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_is_hex"),)
+    __table_args__ = (
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_is_hex"),
+        CheckConstraint("original_sha256 ~ '^[0-9a-f]{64}$'", name="original_sha256_is_hex"),
+    )
 
     key: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     sha256: Mapped[str] = mapped_column(Text, unique=True)
@@ -41,6 +44,8 @@ class PhotoRow(Base):
     claimed_lat: Mapped[float | None] = mapped_column(Double)
     received_at: Mapped[dt.datetime] = mapped_column(Moment)
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    original_sha256: Mapped[str | None] = mapped_column(Text)
+    """The file as the camera wrote it, where a tablet made it smaller before it sent it."""
 
 
 class PhotoPiece(Base):

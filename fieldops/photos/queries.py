@@ -28,6 +28,7 @@ class Photo:
     claimed_lon: float | None
     claimed_lat: float | None
     received_at: dt.datetime
+    original_sha256: str | None
 
 
 _COLUMNS = [getattr(PhotoRow, name) for name in Photo.__dataclass_fields__]

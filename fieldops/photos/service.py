@@ -39,6 +39,28 @@ EXIF_FACTS, EXIF_PLACE = 0x8769, 0x8825
 TAKEN_AT, TAKEN_IN_ZONE = 36867, 36881
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a tablet read of a photo before it drew it smaller, and the hash of what it read."""
+
+    taken_at: dt.datetime | None = None
+    lon: float | None = None
+    lat: float | None = None
+    original_sha256: str | None = None
+
+    def beside(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Give them as columns; what the file itself says counts before what is said of it."""
+        known: dict[str, Any] = {"original_sha256": self.original_sha256}
+        if values.get("claimed_at") is None:
+            known["claimed_at"] = self.taken_at
+        if values.get("claimed_lon") is None:
+            known |= {"claimed_lon": self.lon, "claimed_lat": self.lat}
+        return known
+
+
+NO_CLAIMS = Claims()
+
+
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """A photo as it was sent, and what is known and shown of it."""
@@ -67,13 +89,19 @@ def draw_photo(data: bytes, *, sha256: str | None = None) -> Drawing:
 
 
 def keep_photo(
-    session: Session, drawing: Drawing, *, person_id: int | None, now: dt.datetime
+    session: Session,
+    drawing: Drawing,
+    *,
+    person_id: int | None,
+    now: dt.datetime,
+    claims: Claims = NO_CLAIMS,
 ) -> Photo:
     """Keep a photo that was drawn; once, however often it is sent."""
     there = queries.fetch_photo(session, drawing.sha256)
     if there is not None:
         return there
-    sent = {"sha256": drawing.sha256, "original": drawing.original}
+    sent: dict[str, Any] = {"sha256": drawing.sha256, "original": drawing.original}
+    sent |= claims.beside(drawing.values)
     queries.insert_photo(
         session, {**drawing.values, **sent, "received_at": now, "person_id": person_id}
     )
@@ -166,6 +194,10 @@ def keep_piece(
     queries.lock_upload(session, sha256)
     queries.delete_old_pieces(session, now - PIECES_KEPT)
     received = queries.count_received(session, sha256)
+    if first == 0 and received:
+        # What was broken on its way would else be refused for ever.
+        queries.delete_pieces(session, sha256)
+        received = 0
     if first != received:
         raise ConflictError("Go on at byte %(received)s.", received=received)
     if first + len(data) < total:
@@ -176,11 +208,16 @@ def keep_piece(
 
 
 def finish_pieces(
-    session: Session, drawing: Drawing, *, person_id: int | None, now: dt.datetime
+    session: Session,
+    drawing: Drawing,
+    *,
+    person_id: int | None,
+    now: dt.datetime,
+    claims: Claims = NO_CLAIMS,
 ) -> Photo:
     """Keep a photo that came in pieces, and forget these."""
     queries.delete_pieces(session, drawing.sha256)
-    return keep_photo(session, drawing, person_id=person_id, now=now)
+    return keep_photo(session, drawing, person_id=person_id, now=now, claims=claims)
 
 
 def count_received(session: Session, sha256: str) -> int | None:

@@ -162,6 +162,7 @@ export async function sendPhoto(photo, token, isDataWaiting) {
     if (session()?.token !== token) throw new SessionChanged();
     return api(`/api/v1/photos/${sha256}${rest}`, { ...init, signal: AbortSignal.timeout(PATIENCE_MS) });
   };
+  let isAnew = false;
   try {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const { is_complete, received_bytes } = await (await ask("/received", {})).json();
@@ -170,11 +171,19 @@ export async function sendPhoto(photo, token, isDataWaiting) {
         await note(sha256, { state: "confirmed", blob: null, problem: "" });
         return "sent";
       }
-      for (let first = Number(received_bytes) || 0; first < blob.size; first += PIECE_BYTES) {
+      for (let first = isAnew ? 0 : Number(received_bytes) || 0; first < blob.size; first += PIECE_BYTES) {
         const piece = blob.slice(first, first + PIECE_BYTES);
         const range = `bytes ${first}-${first + piece.size - 1}/${blob.size}`;
-        await ask("", { method: "PUT", body: piece, headers: { "Content-Type": "application/octet-stream", "Content-Range": range, ...claimsOf(photo) } });
-        if (first + piece.size < blob.size && (await isDataWaiting())) {
+        const headers = { "Content-Type": "application/octet-stream", "Content-Range": range, ...claimsOf(photo) };
+        try {
+          await ask("", { method: "PUT", body: piece, headers });
+        } catch (error) {
+          // A piece may have been broken on its way: the whole is sent once more, then a person looks.
+          if (isAnew || !(error instanceof Refused && error.status === 400)) throw error;
+          isAnew = true;
+          break;
+        }
+        if (first + piece.size < blob.size && !isAnew && (await isDataWaiting())) {
           await note(sha256, { state: "here" });
           return "later";
         }
