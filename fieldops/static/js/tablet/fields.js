@@ -98,8 +98,9 @@ export function numberField(asked) {
 }
 
 /**
- * One of a few, as big buttons of which one is pressed; pressing it again takes it back.
- * @param {Asked & {options: [code: string, word: string][], value?: string | null}} asked
+ * One of a few, as big buttons of which one is pressed; pressing it again takes it back,
+ * unless one of them always is (`is_fixed`).
+ * @param {Asked & {options: [code: string, word: string][], value?: string | null, is_fixed?: boolean}} asked
  * @returns {Field<string>}
  */
 export function choiceField(asked) {
@@ -108,7 +109,7 @@ export function choiceField(asked) {
   const buttons = asked.options.map(([code, word]) => make("button", {
     type: "button", class: "option", "data-code": code, "aria-pressed": String(code === chosen),
     click: () => {
-      chosen = chosen === code ? null : code;
+      chosen = chosen === code && !asked.is_fixed ? null : code;
       for (const each of buttons) each.setAttribute("aria-pressed", String(each.dataset.code === chosen));
       asked.onChange?.();
     },

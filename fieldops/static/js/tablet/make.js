@@ -38,6 +38,7 @@ export function drawing(path) {
   picture.setAttribute("aria-hidden", "true");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
   line.setAttribute("d", path);
+  line.setAttribute("fill-rule", "evenodd");
   picture.append(line);
   return picture;
 }

@@ -14,9 +14,9 @@ const OPEN_PAGES = new Set(["sign-in", "settings", "outbox"]);
 const EARLY_MS = 4000;
 
 const PICTURES = {
-  jobs: "M9 3h6v2h4v16H5V5h4zM8 10h8v2H8zM8 15h8v2H8z",
-  map: "M9 4 3 6v14l6-2 6 2 6-2V4l-6 2zM9 6v10M15 8v10",
-  register: "M12 3c4 5 6 8 6 11a6 6 0 0 1-12 0c0-3 2-6 6-11zM11 11h2v2h2v2h-2v2h-2v-2H9v-2h2z",
+  jobs: "M9 2h6v2h4v18H5V4h4zM8 9v2h8V9zM8 13v2h8v-2zM8 17v2h5v-2z",
+  map: "M9 3.5 2 6v15l7-2.5 6 2.5 7-2.5v-15L15 6zM8.5 6v11l-1.5.5v-11zM15.5 8l1.500-.5v11l-1.500.5z",
+  register: "M12 2c4 5 7 8.500 7 12.500a7 7 0 0 1-14 0C5 10.500 8 7 12 2zM11 11v3H8v2h3v3h2v-3h3v-2h-3v-3z",
   outbox: "M12 3 6 9h4v6h4V9h4zM4 17h16v4H4z",
   settings: "M4 6h10V4h3v2h3v2h-3v2h-3V8H4zM4 16h3v-2h3v2h10v2H10v2H7v-2H4z",
 };

@@ -40,12 +40,12 @@ export async function show(element) {
 
 function looks() {
   const tongue = choiceField({
-    name: "language", label: say("Language"), is_required: true, value: language(),
+    name: "language", label: say("Language"), is_required: true, is_fixed: true, value: language(),
     options: Object.entries(LANGUAGES),
     onChange: () => setLanguage(/** @type {any} */ (tongue.value() ?? language())),
   });
   const light = choiceField({
-    name: "theme", label: say("Light or dark"), is_required: true, value: theme(),
+    name: "theme", label: say("Light or dark"), is_required: true, is_fixed: true, value: theme(),
     options: [["light", say("Light")], ["dark", say("Dark")]],
     onChange: () => setTheme(light.value() === "dark" ? "dark" : "light"),
   });

@@ -63,7 +63,8 @@ export function watchLanguage(tell) {
 export async function loadWords() {
   await Promise.all(Object.keys(LANGUAGES).map(async (code) => {
     const answer = await fetch(`/tablet/words/${code}.json`).catch(() => null);
-    if (answer?.ok) catalogues[/** @type {Language} */ (code)] = await answer.json();
+    const words = answer?.ok ? await answer.json().catch(() => null) : null;
+    if (words) catalogues[/** @type {Language} */ (code)] = words;
   }));
 }
 
