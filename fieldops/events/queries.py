@@ -149,15 +149,18 @@ def fetch_events_after(session: Session, position: int, limit: int = 500) -> lis
 
 
 def fetch_events_of(
-    session: Session, subject_kind: str, keys: Sequence[int], limit: int = 500
+    session: Session,
+    subject_kind: str,
+    keys: Sequence[int],
+    limit: int = 500,
+    *,
+    kind: str | None = None,
 ) -> list[Event]:
-    """Read what happened to some subjects of a kind, in order."""
-    rows = session.scalars(
-        select(EventRow)
-        .where(EventRow.subject_kind == subject_kind, EventRow.subject_key.in_(keys))
-        .order_by(EventRow.position)
-        .limit(limit)
-    )
+    """Read what happened to some subjects of a kind, in order; `kind`: only these events."""
+    wanted = [EventRow.subject_kind == subject_kind, EventRow.subject_key.in_(keys)]
+    if kind is not None:
+        wanted.append(EventRow.kind == kind)
+    rows = session.scalars(select(EventRow).where(*wanted).order_by(EventRow.position).limit(limit))
     return [_as_event(row) for row in rows]
 
 
@@ -215,12 +218,12 @@ LONGEST_SHIFT = 1000
 
 
 def fetch_own_versions(
-    session: Session, *, device: str, before: int, subject: str, after: int
+    session: Session, *, device: str, subject: str, after: int
 ) -> frozenset[int]:
-    """Read the versions of a subject that earlier operations of a device have made."""
+    """Read the versions of a subject that a device itself has made, of late."""
     recent = (
         select(OperationRow.subject, OperationRow.result)
-        .where(OperationRow.device == device, OperationRow.sequence < before)
+        .where(OperationRow.device == device, OperationRow.sequence.is_not(None))
         .order_by(OperationRow.sequence.desc())
         .limit(LONGEST_SHIFT)
         .subquery()

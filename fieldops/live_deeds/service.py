@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from fieldops.crews.service import crews_of_person
 from fieldops.errors import ConflictError, NotFoundError
@@ -63,6 +63,7 @@ class ReopenBody(_ValveBody):
 
     result: Literal["reopened", "will_not_reopen", "handed_over"] = "reopened"
     repaired: bool = False
+    release_code: str | None = Field(default=None, max_length=20)
 
 
 class PartBody(_Body):
@@ -71,7 +72,34 @@ class PartBody(_Body):
     part: str | None = None
     valves: list[str] = Field(default_factory=list)
     tags: dict[str, str] = Field(default_factory=dict)
+    release_codes: dict[str, str] = Field(default_factory=dict)
     repaired: bool = False
+
+
+class _RingValve(BaseModel):
+    """A valve of a tablet's ring; what else the tablet keeps of it is its own business."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    valve: str
+
+
+class RingBody(_Body):
+    """The next ring of valves, worked out on a tablet without a signal."""
+
+    stuck: str
+    result: Literal["will_not_close", "not_found", "passing"] | None = None
+    valves: list[str | _RingValve] = Field(max_length=500)
+    pumps: list[str] = Field(default_factory=list, max_length=200)
+    properties: int | None = Field(default=None, ge=0)
+    critical: int | None = Field(default=None, ge=0)
+    geometry_revision: int | None = None
+    revision: int | None = None
+    facts_at: AwareDatetime | None = None
+    others_unknown_since: AwareDatetime | None = None
+    reasons: list[str] = Field(default_factory=list, max_length=20)
+    """Why dispatch had to be called."""
+    authorised_by: str | None = Field(default=None, min_length=1, max_length=200)
 
 
 class PlanBody(_Body):
@@ -152,7 +180,7 @@ def _carry_out(
         return _answer(outage, "illegal", *_say_refusal(error))
     except ConflictError as error:
         return _answer(outage, "illegal", error.msgid, error.params)
-    return _answer(deed.outage, "applied")
+    return _answer(deed.outage, "applied", *_say_verdict(deed))
 
 
 def _answer(
@@ -357,6 +385,46 @@ def _replan(deed: Deed, valve: WorkedValve) -> Judged:
     return plan
 
 
+def _device_ring(deed: Deed) -> Judged | None:
+    """Keep the ring that a tablet has worked out, and say whether it is the network's."""
+    body: RingBody = deed.body
+    valves = [one if isinstance(one, str) else one.valve for one in body.valves]
+    ring = plans.DeviceRing(
+        stuck=body.stuck,
+        valves=frozenset(valves),
+        pumps=frozenset(body.pumps),
+        properties=body.properties,
+        critical=body.critical,
+    )
+    verdict = plans.judge_ring(deed.situation, deed.outage, ring, deed.now)
+    kept = body.model_dump(mode="json", exclude={"customers", "valves"})
+    told = {"ring": kept | {"valves": sorted(set(valves))}, **verdict.as_json()}
+    deed.tell("device_ring", told)
+    return None
+
+
+def _say_verdict(deed: Deed) -> tuple[str, dict[str, Any]]:
+    """Tell the tablet what became of its ring; all else that is done needs no words."""
+    told = next((body for verb, body, _ in deed.events if verb == "device_ring"), None)
+    return verdict_of(told) if told else ("", {})
+
+
+def verdict_of(told: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Give the words for what the network says of a tablet's ring, as its event tells it."""
+    added = told["valves_added"] + told["pumps_added"]
+    removed = told["valves_removed"] + told["pumps_removed"]
+    code = told["verdict"]
+    if code == "corrected":
+        code = {(True, True): "other", (True, False): "larger", (False, True): "smaller"}.get(
+            (bool(added), bool(removed)), "numbers"
+        )
+    return VERDICTS[code], {
+        "added": ", ".join(added),
+        "removed": ", ".join(removed),
+        "properties": told["properties"],
+    }
+
+
 def _told_of_plan(plan: Plan) -> dict[str, Any]:
     return {
         "plan": plan.number,
@@ -409,9 +477,17 @@ def _open_again(deed: Deed, valve: WorkedValve, result: str, tag: str | None) ->
     if result != "handed_over":
         _note_facts(deed, after)
     deed.changed.append(f"valve:{valve.valve}")
-    deed.tell("valve_reopened", {"valve": valve.valve, "result": result, "tag": tag})
+    told = {"valve": valve.valve, "result": result, "tag": tag}
+    deed.tell("valve_reopened", told | _told_of_release(deed, valve))
     if result == "will_not_reopen":
         _plan_round(deed, valve)
+
+
+def _told_of_release(deed: Deed, valve: WorkedValve) -> dict[str, str]:
+    """Keep the code by which a dispatcher released a valve to a tablet without a signal."""
+    codes = getattr(deed.body, "release_codes", {})
+    code = codes.get(valve.valve) or getattr(deed.body, "release_code", None)
+    return {"release_code": code} if code else {}
 
 
 def _plan_round(deed: Deed, valve: WorkedValve) -> None:
@@ -700,12 +776,28 @@ def _close(deed: Deed) -> Judged | None:
     return None
 
 
+VERDICTS = {
+    "confirmed": "The server confirms the extended isolation:"
+    " %(properties)s properties without water.",
+    "larger": "The server corrects the extended isolation: close %(added)s besides;"
+    " %(properties)s properties without water.",
+    "smaller": "The server corrects the extended isolation: %(removed)s may stay open;"
+    " %(properties)s properties without water.",
+    "other": "The server corrects the extended isolation: close %(added)s besides,"
+    " %(removed)s may stay open; %(properties)s properties without water.",
+    "numbers": "The valves are right. The server corrects who loses supply:"
+    " %(properties)s properties without water.",
+    "not_judged": "What broke is not in the network any more: this cannot be judged.",
+}
+"""What a tablet is told of the extended isolation that it has worked out."""
+
 ACTIONS: dict[str, tuple[type[_Body], Callable[[Deed], Judged | None], frozenset[str]]] = {
     "confirm_valve": (ConfirmBody, _confirm_valve, MAY_WORK),
     "reopen_valve": (ReopenBody, _reopen_valve, MAY_WORK),
     "restore_part": (PartBody, _restore_part, MAY_WORK),
     "refeed": (TagBody, _refeed, MAY_WORK),
     "tag": (TagBody, _tag_valve, MAY_WORK),
+    "device_ring": (RingBody, _device_ring, MAY_WORK),
     "approve_plan": (PlanBody, _approve_plan, MAY_PLAN),
     "choose_plan": (ChoiceBody, _choose_plan, MAY_PLAN),
     "extend": (ChoiceBody, _choose_plan, MAY_PLAN),

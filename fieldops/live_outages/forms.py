@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from fieldops.errors import ConflictError, FieldopsError, ForbiddenError
-from fieldops.live_outages.service import OutageDraft, face, is_turns_short
+from fieldops.live_outages.service import OutageDraft, face, is_turns_short, verdict_of
 from fieldops.live_supply.queries import LONG_H
 from fieldops.outage_questions.service import Question
 from fieldops.outage_remarks.service import Remark
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from werkzeug.datastructures import MultiDict
 
-    from fieldops.events.service import Outcome
+    from fieldops.events.service import Event, Outcome
     from fieldops.live_outages.service import MinutesLost, Part, Picture
     from fieldops.live_plans.service import Choice, Promise
     from fieldops.live_supply.queries import CustomerInterval, Plan, Tag, WorkedValve
@@ -74,6 +74,24 @@ ROLES = {
     "surplus": _l("no longer needed"),
     "stuck": _l("cannot be used"),
 }
+RING_SAID = (
+    *("stuck", "result", "valves", "pumps", "properties", "critical", "geometry_revision"),
+    *("revision", "facts_at", "others_unknown_since", "reasons", "authorised_by"),
+)
+RING_VERDICT = (
+    *("verdict", "valves_added", "valves_removed", "pumps_added", "pumps_removed"),
+    *("properties_added", "critical_added"),
+)
+RING_REASONS = {
+    "critical": _l("a critical customer is inside"),
+    "boundary": _l("a boundary valve is in the ring of valves"),
+    "pump": _l("a pump has to be stopped"),
+    "large": _l("a valve is larger than a crew may close by itself"),
+    "source": _l("a source is on the isolation segment"),
+    "pack_edge": _l("it may go on beyond the district on this tablet"),
+    "no_sources": _l("no source is recorded: who is cut off is not known"),
+}
+"""Why a crew had to call dispatch."""
 CAUSES = {
     "shut": _l("on the shut segment"),
     "cut_off": _l("cut off"),
@@ -236,6 +254,7 @@ def picture_as_json(picture: Picture) -> Json:
         "proposed": plan_as_json(live.proposed) if live.proposed else None,
         "valves": [valve_as_json(one, live.tags) for one in live.valves],
         "parts": [_part(one) for one in picture.parts],
+        "device_rings": [ring_as_json(one) for one in picture.device_rings],
     }
     if picture.keys is not None:
         shown["keys"] = picture.keys
@@ -269,6 +288,35 @@ def plan_as_json(plan: Plan) -> Json:
         "approved_by": plan.approved_by,
         "executed_at": _utc(plan.executed_at),
     }
+
+
+def ring_as_json(event: Event) -> Json:
+    """Write what a tablet has worked out, and what the network says of it."""
+    ring: Json = event.body["ring"]
+    verdict = {name: event.body[name] for name in RING_VERDICT}
+    return {
+        **{name: ring[name] for name in RING_SAID},
+        "reasons": [str(RING_REASONS.get(one, one)) for one in ring["reasons"]],
+        **verdict,
+        "by": event.by_phone_for or event.person_name,
+        "at": utc(event.occurred_at),
+        "received_at": utc(event.received_at),
+        "because": because_of_ring(event),
+        "words": say_ring(event),
+    }
+
+
+def because_of_ring(event: Event) -> str:
+    """Say at which valve a tablet had to work out the next ones."""
+    ring = event.body["ring"]
+    code = (ring["result"] or "will_not_close").replace("_", "-")
+    return str(BECAUSE[code]) % {"valve": ring["stuck"]}
+
+
+def say_ring(event: Event) -> str:
+    """Say what the network says of a tablet's extended isolation."""
+    msgid, params = verdict_of(event.body)
+    return str(_(msgid) % params)
 
 
 def because(plan: Plan) -> str:
@@ -470,6 +518,11 @@ def kept_running(one: CustomerInterval) -> bool:
     """Tell whether the building's tank lasted until the mains were back."""
     dry = tap_dry_at(one)
     return dry is not None and one.restored_at is not None and one.restored_at <= dry
+
+
+def local_of(text: str) -> str:
+    """Write a moment that an event keeps as text."""
+    return local(dt.datetime.fromisoformat(text))
 
 
 def local(moment: dt.datetime | None) -> str:

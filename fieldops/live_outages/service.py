@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from fieldops import jobs
 from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
+from fieldops.events.queries import fetch_events_of
 from fieldops.events.service import SYSTEM, Actor, append_event
 from fieldops.incidents import service as incidents
-from fieldops.live_deeds.service import apply_operation, is_turns_short, may_see
+from fieldops.live_deeds.service import apply_operation, is_turns_short, may_see, verdict_of
 from fieldops.live_plans import service as plans
 from fieldops.live_plans.service import Promise, promise
 from fieldops.live_settling.service import Deed, face, plausible, settle, shut_by
@@ -45,6 +46,7 @@ __all__ = [
     "list_open",
     "open_outage",
     "promise",
+    "verdict_of",
 ]
 
 REDRAWN_AT_ONCE = 3000
@@ -503,6 +505,8 @@ class Picture:
     promise: Promise
     parts: list[Part]
     keys: dict[str, Any] | None
+    device_rings: list[Event] = field(default_factory=list)
+    """What tablets without a signal have worked out, and what the network says of it."""
 
 
 def show_outage(
@@ -522,6 +526,7 @@ def show_outage(
         promise=promise(session, outage, now),
         parts=_find_parts(situation, outage) if situation else [],
         keys=_find_keys(situation, outage, now) if situation and with_keys else None,
+        device_rings=fetch_events_of(session, "outage", [outage.key], kind="outage.device_ring"),
     )
 
 

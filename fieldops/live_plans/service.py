@@ -246,6 +246,76 @@ def valves_of(plan: Judged) -> list[str]:
     return sorted({*plan.effect.valves_to_close, *question.closed})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRing:
+    """What a tablet without a signal has worked out after a valve that does not bound."""
+
+    stuck: str
+    valves: frozenset[str]
+    pumps: frozenset[str]
+    properties: int | None
+    critical: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingVerdict:
+    """What the server says of a tablet's ring: what it lacks, what it has too much."""
+
+    is_judged: bool
+    valves_added: list[str] = field(default_factory=list)
+    valves_removed: list[str] = field(default_factory=list)
+    pumps_added: list[str] = field(default_factory=list)
+    pumps_removed: list[str] = field(default_factory=list)
+    properties: int | None = None
+    properties_added: int | None = None
+    critical: int | None = None
+    critical_added: int | None = None
+
+    @property
+    def code(self) -> str:
+        """Say it in one word: confirmed, corrected, or not judged."""
+        if not self.is_judged:
+            return "not_judged"
+        lists = (self.valves_added, self.valves_removed, self.pumps_added, self.pumps_removed)
+        is_other = any(lists) or bool(self.properties_added) or bool(self.critical_added)
+        return "corrected" if is_other else "confirmed"
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it as the event keeps it."""
+        return {"verdict": self.code} | {name: getattr(self, name) for name in self.__slots__}
+
+
+def judge_ring(
+    situation: Situation, outage: Outage, ring: DeviceRing, now: dt.datetime
+) -> RingVerdict:
+    """Hold a tablet's ring to the one that the network gives with what is known by now."""
+    wish = wish_in_force(situation, outage)
+    valves = situation.valves[outage.key].values()
+    if not any(one.valve == ring.stuck and is_stuck(one) for one in valves):
+        # That it does not close is not told, or was taken back: the question is the tablet's.
+        wish = replace(wish, skipped=sorted({*wish.skipped, ring.stuck}))
+    plan = try_judge(situation, outage, wish, now)
+    if plan is None:
+        return RingVerdict(is_judged=False)
+    lost, mine = plan.effect.customers, set(valves_of(plan))
+    pumps = set(plan.effect.pumps_to_stop)
+    return RingVerdict(
+        is_judged=True,
+        valves_added=sorted(mine - ring.valves),
+        valves_removed=sorted(ring.valves - mine),
+        pumps_added=sorted(pumps - ring.pumps),
+        pumps_removed=sorted(ring.pumps - pumps),
+        properties=lost.properties,
+        properties_added=_less(lost.properties, ring.properties),
+        critical=len(lost.critical),
+        critical_added=_less(len(lost.critical), ring.critical),
+    )
+
+
+def _less(number: int, other: int | None) -> int | None:
+    return None if other is None else number - other
+
+
 def add_plan(
     situation: Situation,
     outage: Outage,
