@@ -5,25 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from fieldops.access import Role
-from fieldops.errors import ConflictError, FieldopsError, ForbiddenError
+from fieldops.access import Person, Role
+from fieldops.accounts.service import find_account
+from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
 from fieldops.events import queries as events
 from fieldops.events.queries import Answered
 from fieldops.events.service import Actor, Operation, Outcome, append_event
+from fieldops.photos.service import list_missing
 from fieldops.sync import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
-
-    from fieldops.access import Person
 
     Apply = Callable[[Session, Operation, Actor, dt.datetime], Outcome]
 
@@ -61,13 +61,14 @@ def carry_out(
     *,
     by_phone_for: str | None = None,
     skew_s: float | None = None,
+    imported_by: Person | None = None,
     now: dt.datetime,
 ) -> Mapping[str, Any]:
     """
     Do an operation and keep the answer; one that was answered before is only answered again.
 
     The answer's `message` is a msgid with `params`, so that whoever asks again reads it in the
-    own language.
+    own language. `imported_by` read it in from a rescue file, for the person who did it.
     """
     assert operation.op_id is not None  # noqa: S101 - devices always send one
     subject = f"{operation.subject_kind}:{operation.subject_id}"
@@ -88,7 +89,10 @@ def carry_out(
     if outcome.status == "illegal" and outcome.state and not outcome.is_kept_as_fact:
         # Only where something has a state can one be too late for it.
         outcome = _keep_as_fact(session, operation, actor, outcome, now)
-    result = _as_result(outcome, now)
+    result = _as_result(_name_others(session, operation, outcome), now)
+    if imported_by is not None:
+        result["imported_by"] = imported_by.name
+        _tell_import(session, operation, Actor.of(imported_by), person, now)
     events.insert_answer(
         session,
         Answered(
@@ -110,12 +114,11 @@ def carry_out(
 
 def _own_versions(session: Session, operation: Operation) -> frozenset[int]:
     """Give the versions that this device made since the one that it had last heard of."""
-    if operation.base_version is None or operation.sequence is None or not operation.device:
+    if operation.base_version is None or not operation.device:
         return frozenset()
     return events.fetch_own_versions(
         session,
         device=operation.device,
-        before=operation.sequence,
         subject=f"{operation.subject_kind}:{operation.subject_id}",
         after=operation.base_version,
     )
@@ -195,6 +198,96 @@ def _keep_as_fact(
         },
     )
     return replace(outcome, is_kept_as_fact=True)
+
+
+def _name_others(session: Session, operation: Operation, outcome: Outcome) -> Outcome:
+    """Say beside each value that stands against one's own who wrote it, and when."""
+    if not outcome.conflicts:
+        return outcome
+    key = events.fetch_key(session, operation.subject_kind, operation.subject_id)
+    named = {}
+    for field, values in outcome.conflicts.items():
+        change = queries.fetch_last_change(session, operation.subject_kind, key, field)
+        by = change and (change.by_phone_for or change.person_name)
+        named[field] = {**values, "by": by, "at": change and change.occurred_at.isoformat()}
+    return replace(outcome, conflicts=named)
+
+
+def _tell_import(
+    session: Session, operation: Operation, by: Actor, person: Person, now: dt.datetime
+) -> None:
+    """Write down who read an operation in, beside what it has done."""
+    kind = operation.subject_kind
+    key = events.fetch_key(session, kind, operation.subject_id) if kind in FEATURES else None
+    if key is None:
+        return
+    append_event(
+        session,
+        f"{kind}.imported",
+        (kind, key),
+        by=by,
+        now=now,
+        occurred_at=operation.occurred_at,
+        op_id=operation.op_id,
+        body={"id": operation.subject_id, "action": operation.action, "person": person.name},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rescue file holds, and what of it is known already."""
+
+    known_ops: frozenset[str]
+    known_photos: frozenset[str]
+    people: Mapping[int, Person | None]
+
+
+def preview_rescue(
+    session: Session, op_ids: Sequence[str], photos: Sequence[str], people: Iterable[int]
+) -> Preview:
+    """Look what of a rescue file is known already, and whose it is."""
+    missing = set(list_missing(session, photos))
+    return Preview(
+        known_ops=queries.fetch_answered(session, op_ids),
+        known_photos=frozenset(one for one in photos if one not in missing),
+        people={each: find_author(session, each) for each in sorted(set(people))},
+    )
+
+
+def find_author(session: Session, person_id: int) -> Person | None:
+    """Give who recorded something, also one who may no longer sign in; None if there is nobody."""
+    try:
+        account = find_account(session, person_id)
+    except NotFoundError:
+        return None
+    return Person(id=account.id, name=account.name, roles=frozenset(account.roles))
+
+
+def import_operation(
+    session: Session,
+    operation: Operation,
+    person: Person,
+    importer: Person,
+    *,
+    by_phone_for: str | None,
+    skew_s: float | None,
+    now: dt.datetime,
+) -> Mapping[str, Any]:
+    """
+    Do an operation of a rescue file as the one who recorded it.
+
+    A file may say anything: nobody gets more done by it than a crew or the importer may.
+    """
+    roles = person.roles & (importer.roles | {Role.CREW})
+    return carry_out(
+        session,
+        operation,
+        replace(person, roles=roles),
+        by_phone_for=by_phone_for,
+        skew_s=skew_s,
+        imported_by=importer,
+        now=now,
+    )
 
 
 def _as_result(outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
