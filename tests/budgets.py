@@ -10,6 +10,11 @@ BUDGETS: dict[str, int] = {
     "tablet.give_words": 0,
     "tablet.give_manifest": 0,
     "tablet.give_icon": 0,
+    "rescue.show_form": 1,
+    "rescue.receive_file": 1,
+    "rescue.show_file": 6,
+    # Each operation is a transaction of its own.
+    "rescue.take_in": 200,
     "accounts.show_sign_in": 1,
     "accounts.sign_in": 14,
     "accounts.sign_out": 2,
@@ -180,5 +185,16 @@ BUDGETS: dict[str, int] = {
     "devices.revoke": 6,
     "devices.reassign": 8,
     "tablet_api.show_day": 60,
+    "packs.list_districts": 7,
+    "packs.add_district": 9,
+    "packs.redraw_district": 9,
+    "packs.bake_pack": 5,
+    "packs.delete_district": 5,
+    "packs_api.show_pack": 8,
+    "packs_api.give_file": 4,
+    "packs_api.list_facts": 10,
+    "release_codes.show_giving": 20,
+    "release_codes.give_code": 25,
+    "release_codes.show_code": 3,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""

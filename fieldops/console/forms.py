@@ -334,6 +334,9 @@ OUTAGE_ACTIONS = {
     "stage": _l("stage reached"),
     "approve_plan": _l("isolation plan approved"),
     "close": _l("outage closed"),
+    "opened_no_code": _l("valve opened without a release code"),
+    "opened_wrong_code": _l("valve opened with a wrong release code"),
+    "opened_wrong_time": _l("valve opened with a release code of another time"),
 }
 IDS = {"order": "W-12", "crew": "C-3", "outage": "O-3", "incident": "I-3", "any": "W-12"}
 """How ids look, in the help of commands."""
@@ -453,11 +456,13 @@ def _write_offer(offer: Offer) -> dict[str, Any]:
 def _write_late_fact(fact: LateFact) -> dict[str, Any]:
     action = str(fact.body.get("action", ""))
     name = OUTAGE_ACTIONS.get(action) if fact.subject_kind == "outage" else None
+    valve = fact.body.get("valve")
+    what = str(name) if name else name_action(action)
     return {
         "position": fact.position,
         "subject": fact.subject_id,
         "incident": fact.incident_id,
-        "what": str(name) if name else name_action(action),
+        "what": f"{what} ({valve})" if valve else what,
         "by": fact.by,
         "occurred_at": fact.occurred_at.isoformat(),
         "received_at": fact.received_at.isoformat(),

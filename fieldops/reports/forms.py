@@ -245,6 +245,8 @@ EVENT_NAMES = {
     "outage.replanned": _l("isolation plan changed"),
     "outage.plan_approved": _l("isolation plan approved"),
     "outage.valve_reopened": _l("valve reopened"),
+    "outage.release_given": _l("release of a valve given by phone"),
+    "outage.valve_released": _l("valve opened with a release by phone"),
     "outage.part_restored": _l("water back in a part"),
     "outage.restored": _l("supply restored"),
     "outage.redrawn": _l("times redrawn"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from fieldops.access import Role
 from fieldops.accounts.service import add_person
 from fieldops.devices import service
 from fieldops.devices.queries import fetch_device
@@ -36,8 +37,8 @@ def add_wang(session: Session) -> int:
         session,
         login="wang",
         name="王师傅",
-        roles=["crew"],
-        password=PASSWORD,  # type: ignore[list-item]
+        roles=[Role.CREW],
+        password=PASSWORD,
     )
     session.commit()
     return person_id

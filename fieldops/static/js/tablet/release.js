@@ -1,10 +1,7 @@
 import { kv } from "./db.js";
+import { AROUND, WINDOW_S, codeOf, windowOf } from "./release_code.js";
 import { releaseKey, serverNow } from "./session.js";
 
-/** How long a code stands, and how many stand besides: as fieldops/release_codes/service.py has it. */
-const WINDOW_S = 600;
-const AROUND = 1;
-const DIGITS = 8;
 /** Whoever guesses waits: five wrong ones in ten minutes. */
 const TRIES = 5;
 const TRIES_KEY = "release_tries";
@@ -28,7 +25,7 @@ export async function checkRelease(outage, valve, code) {
   const wrong = ((await kv.get(TRIES_KEY)) ?? []).filter((/** @type {number} */ at) => now - at < WINDOW_S * 1000 && at <= now);
   if (wrong.length >= TRIES) return "wait";
   const said = plainCode(code);
-  const present = Math.floor(serverNow().getTime() / 1000 / WINDOW_S);
+  const present = windowOf(serverNow());
   for (let window = present - AROUND; window <= present + AROUND; window += 1) {
     if (said === (await codeOf(key, outage, valve, window))) return "right";
   }
@@ -41,16 +38,3 @@ export async function checkRelease(outage, valve, code) {
  * @param {string} code
  */
 export const plainCode = (code) => code.normalize("NFKC").replace(/\D/g, "");
-
-/**
- * @param {CryptoKey} key
- * @param {string} outage
- * @param {string} valve
- * @param {number} window
- */
-async function codeOf(key, outage, valve, window) {
-  const message = new TextEncoder().encode(`${outage}|${valve}|${window}`);
-  const digest = new DataView(await crypto.subtle.sign("HMAC", key, message));
-  const number = digest.getBigUint64(0) % 10n ** BigInt(DIGITS);
-  return number.toString().padStart(DIGITS, "0");
-}
