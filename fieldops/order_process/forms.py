@@ -161,6 +161,7 @@ EVENT_NAMES = {
     "noted_by_supervision": _l("Noted by supervision"),
     "late_fact": _l("Fact that came late"),
     "late_fact_read": _l("Fact was read"),
+    "imported": _l("Read in from a rescue file"),
 }
 HOLDER_NAMES = {
     "crew": _l("Crew"),

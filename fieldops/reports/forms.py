@@ -265,6 +265,8 @@ EVENT_NAMES = {
     "incident.late_fact_read": _l("late fact read"),
     "report.late_fact_read": _l("late fact read"),
     "crew.late_fact_read": _l("late fact read"),
+    "outage.imported": _l("read in from a rescue file"),
+    "report.imported": _l("read in from a rescue file"),
     "crew.position_kept": _l("old position kept"),
     "crew.moved": _l("position told"),
 }

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
 from pydantic import (
     UUID7,
     AwareDatetime,
+    Base64Bytes,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,6 +26,8 @@ from fieldops.errors import FieldopsError
 from fieldops.events.service import Operation
 
 MOST_OPERATIONS = 200
+MOST_RESCUED = 2000
+LARGEST_RESCUE_BYTES = 64 * 2**20
 LONGEST_REQUEST_BYTES = 2 * 2**20
 LONGEST_BODY_BYTES = 64 * 2**10
 
@@ -76,6 +83,58 @@ class SentOperation(BaseModel):
         )
 
 
+class RescuedOperation(SentOperation):
+    """One operation as a rescue file holds it: with whoever recorded it."""
+
+    person_id: Annotated[int, Field(gt=0, lt=2**31, strict=True)]
+    person_name: Annotated[str, StringConstraints(max_length=200)] = ""
+    answer: str | None = None
+
+
+class RescuedPhoto(BaseModel):
+    """One photo as a rescue file holds it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    person_id: Annotated[int, Field(gt=0, lt=2**31, strict=True)]
+    data: Base64Bytes
+    original_sha256: str | None = None
+    taken_at: AwareDatetime | None = None
+    lon: float | None = None
+    lat: float | None = None
+
+
+class RescuedDevice(BaseModel):
+    """The tablet that wrote a rescue file."""
+
+    id: Name
+    name: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class Rescue(BaseModel):
+    """What a rescue file holds; its operations are read one by one, as those that are sent."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    exported_at: AwareDatetime
+    part: int = 1
+    parts: int = 1
+    device: RescuedDevice | None = None
+    skew_s: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    ops: Annotated[list[Any], Field(max_length=MOST_RESCUED)]
+    photos: Annotated[list[Any], Field(max_length=MOST_RESCUED)] = []
+
+
+class RescueFile(BaseModel):
+    """The file itself: the content as one text, with the hash that it has."""
+
+    format: Literal["fieldops-rescue"]
+    version: Literal[1]
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    content: str
+
+
 class SentOperations(BaseModel):
     """What a device sends at once; `sent_at` is its clock as it sends."""
 
@@ -120,6 +179,78 @@ def read_operation(sent: object) -> SentOperation:
         raise FieldopsError(
             "This is no operation that can be read: %(fault)s.", fault=describe(error)
         ) from error
+
+
+def read_rescue(data: bytes) -> tuple[str, Rescue]:
+    """
+    Read a rescue file, and give it with its hash.
+
+    Raises
+    ------
+    FieldopsError
+        If it is none, of another version, or not as it was written.
+    """
+    try:
+        file = RescueFile.model_validate_json(data)
+    except ValidationError as error:
+        raise FieldopsError(
+            "This is no rescue file of a tablet that can be read: %(fault)s.", fault=describe(error)
+        ) from error
+    if hashlib.sha256(file.content.encode()).hexdigest() != file.sha256:
+        raise FieldopsError(
+            "The file is not as the tablet wrote it: it was cut off or changed on its way."
+            " Save it on the tablet once more."
+        )
+    try:
+        return file.sha256, Rescue.model_validate_json(file.content)
+    except ValidationError as error:
+        raise FieldopsError(
+            "This is no rescue file of a tablet that can be read: %(fault)s.", fault=describe(error)
+        ) from error
+
+
+def read_rescued(sent: object) -> RescuedOperation:
+    """
+    Read one operation of a rescue file.
+
+    Raises
+    ------
+    FieldopsError
+        If it is none.
+    """
+    try:
+        return RescuedOperation.model_validate(sent)
+    except ValidationError as error:
+        raise FieldopsError(
+            "This is no operation that can be read: %(fault)s.", fault=describe(error)
+        ) from error
+
+
+def read_rescued_photo(sent: object) -> RescuedPhoto:
+    """
+    Read one photo of a rescue file.
+
+    Raises
+    ------
+    FieldopsError
+        If it is none.
+    """
+    try:
+        return RescuedPhoto.model_validate(sent)
+    except ValidationError as error:
+        raise FieldopsError(
+            "This is no photo that can be read: %(fault)s.", fault=describe(error)
+        ) from error
+
+
+class RescueForm(FlaskForm):  # type: ignore[misc]
+    """A rescue file, as a dispatcher chooses it."""
+
+    file = FileField(
+        _l("Rescue file"),
+        validators=[FileRequired(_l("Choose a file."))],
+        description=_l("As the outbox of a tablet has saved it, ending in .json."),
+    )
 
 
 def describe(error: ValidationError) -> str:
