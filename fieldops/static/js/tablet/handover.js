@@ -1,0 +1,64 @@
+/** Handing a job over at shift end: to whom, what is open, which valves are shut, which tags hang. */
+import { facts, make, notice, textField } from "./elements.js";
+import { day } from "./day.js";
+import { shutBy, toClose } from "./job_state.js";
+import { needsForm } from "./needs_form.js";
+import { name, say } from "./words.js";
+
+/** @typedef {import("./job_state.js").JobNow} JobNow */
+/** @typedef {import("./step_page.js").StepForm} StepForm */
+
+/**
+ * What the next crew has to know, as this device has it.
+ * @param {JobNow} job
+ */
+export function leftOpen(job) {
+  const shut = shutBy(job.outage);
+  const stuck = (job.outage?.valves ?? []).filter((valve) => valve.state === "will_not_reopen");
+  return {
+    valves_shut: [...shut, ...stuck].map((valve) => valve.valve),
+    tags: (job.outage?.valves ?? []).flatMap((valve) => (valve.tag ? [valve.tag] : [])),
+    waiting: toClose(job.outage).map((valve) => valve.valve),
+  };
+}
+
+/**
+ * @param {JobNow} job
+ * @param {import("./day.js").Step} step
+ * @returns {StepForm}
+ */
+export function handOverForm(job, step) {
+  const left = leftOpen(job);
+  const person = textField({ name: "handed_over_to", label: say("To whom, by name"), is_required: true });
+  const form = needsForm(step, job, {
+    value: { open_work: summary(job, left.waiting) },
+    help: { open_work: say("What the next crew has to do, and what is not as it looks.") },
+  });
+  const none = say("none");
+  const before = [
+    facts([
+      [say("State"), name("state", job.state)],
+      [say("Valves shut"), left.valves_shut.join(", ") || none],
+      [say("Tags hanging"), left.tags.join(", ") || none],
+      [say("Still to close"), left.waiting.join(", ") || none],
+    ]),
+    ...((day()?.other_crews ?? []).length ? [] : [notice("wrong", say("No other crew is known on this device: call dispatch."))]),
+  ];
+  return {
+    before,
+    element: make("div", {}, form.element, person.element),
+    fields: () => [...form.fields(), person],
+    body: (values) => ({ ...values, valves_shut: left.valves_shut, tags: left.tags }),
+  };
+}
+
+/**
+ * @param {JobNow} job
+ * @param {string[]} waiting
+ */
+function summary(job, waiting) {
+  const parts = [say("The job is “%(state)s”.", { state: name("state", job.state) })];
+  if (waiting.length) parts.push(say("Still to close: %(valves)s.", { valves: waiting.join(", ") }));
+  if (job.hold_reason) parts.push(job.hold_reason);
+  return parts.join(" ");
+}

@@ -1,0 +1,248 @@
+/** The face of a job: its state, the next move, the valves on list and map, and what was recorded. */
+import { badge, button, card, confirm, facts, link, make, notice, primary, toast, whereMark } from "./elements.js";
+import { findHere, metresBetween } from "./here.js";
+import { marksOf, placeOf, stateWord } from "./jobs.js";
+import { ownCrews, recordStep } from "./local_state.js";
+import { navigateButton } from "./navigate.js";
+import { load } from "./parts.js";
+import { isBack, partName } from "./parts_page.js";
+import { go } from "./router.js";
+import { jobRoute, stepName } from "./step_page.js";
+import { nextMoves, partOf, wantedNeeds } from "./steps.js";
+import { disc, valveRoute } from "./valve_card.js";
+import { clock, distance, figure, name, say } from "./words.js";
+
+/** @typedef {import("./job_state.js").JobNow} JobNow */
+/** @typedef {import("./job_state.js").OutageNow} OutageNow */
+/** @typedef {import("./job_state.js").ValveNow} ValveNow */
+/** @typedef {import("./day.js").Step} Step */
+
+/** Farther from the job than this, somebody is asked whether this is the place. */
+const NEAR_M = 300;
+const STAGES = ["dispatched", "on_site", "water_stopped", "repaired", "flushed", "restored"];
+
+/**
+ * @param {HTMLElement} element
+ * @param {JobNow} first
+ * @returns {{draw: (job: JobNow) => void, leave: () => void}}
+ */
+export function overview(element, first) {
+  const text = make("div", { class: "job-text" });
+  const map = make("div", { class: "job-map", "aria-label": say("Map") });
+  element.classList.add("job-page");
+  element.append(text, map);
+  /** @type {{leave?: () => void, update?: (job: JobNow) => void}} */
+  let shown = {};
+  let isLeft = false;
+  const draw = (/** @type {JobNow} */ job) => {
+    text.replaceChildren(...viewJob(job));
+    element.dataset.state = job.state;
+    shown.update?.(job);
+  };
+  draw(first);
+  void drawMap(map, first).then((made) => {
+    if (isLeft) made.leave?.();
+    else shown = made;
+  });
+  return { draw, leave: () => { isLeft = true; shown.leave?.(); } };
+}
+
+/**
+ * The valves as numbered discs on the map of the pack, where there is one.
+ * @param {HTMLElement} place
+ * @param {JobNow} job
+ * @returns {Promise<{leave?: () => void, update?: (job: JobNow) => void}>}
+ */
+async function drawMap(place, job) {
+  try {
+    const { showMap } = await load("map_page");
+    const view = await showMap(place, { marks: marksFor(job), focus: { lon: job.lon, lat: job.lat } });
+    return { leave: () => view.remove(), update: (now) => view.setMarks(marksFor(now)) };
+  } catch (error) {
+    console.warn(error);
+    place.replaceChildren(notice("warn", say("The map cannot be shown: %(why)s", { why: error instanceof Error ? error.message : String(error) })));
+    return {};
+  }
+}
+
+/** @param {JobNow} job */
+function marksFor(job) {
+  const valves = (job.outage?.valves ?? []).flatMap((valve) => (valve.lon === null || valve.lat === null ? [] : [{
+    kind: "valve", id: valve.valve, number: valve.number, role: valve.role, state: valve.state, lon: valve.lon, lat: valve.lat,
+    label: `${valve.valve} · ${name("valve_state", valve.state)}`, open: () => go(valveRoute(job, valve)),
+  }]));
+  return [{ kind: "job", id: job.id, lon: job.lon, lat: job.lat, label: job.id }, ...valves];
+}
+
+/** @param {JobNow} job */
+function viewJob(job) {
+  const part = partOf(job, ownCrews());
+  const { main, others } = nextMoves(job, ownCrews());
+  const refused = job.records.filter((op) => op.state === "needs_you" && !op.resolved);
+  return [
+    make("h1", {}, `${job.id} · ${name("kind", job.kind)} · ${name("severity", job.severity)}`),
+    make("p", { class: "place" }, placeOf(job)),
+    make("p", { class: "marks" }, badge(stateWord(job), job.is_on_hold ? "warn" : "plain"), job.is_drill ? badge(say("drill"), "info") : null, marksOf(job)),
+    ...(refused.length ? [notice("wrong", [make("p", {}, say("%(n)s records of this job need you.", { n: refused.length })), link(say("Outbox"), "#/outbox")])] : []),
+    ...(job.gone ? [notice("info", say("This job is no longer yours, as recorded on this device."))] : []),
+    ...(job.is_on_hold ? [notice("warn", say("On hold until %(time)s: %(reason)s", { time: job.resume_by ? clock(job.resume_by) : "?", reason: job.hold_reason ?? "?" }))] : []),
+    ...(part === "second" ? [notice("info", say("You come second: %(crew)s leads this job and takes its steps. Valves, findings and photos are yours to record.", { crew: job.crew_name ?? job.crew ?? "?" }))] : []),
+    ...(part === "none" && !job.gone ? [notice("warn", say("This job is not your crew's."))] : []),
+    viewMain(job, main),
+    ...viewOutages(job),
+    viewOthers(job, others, part !== "none" && !job.gone),
+    viewFacts(job),
+    viewRecords(job),
+  ];
+}
+
+/**
+ * @param {JobNow} job
+ * @param {import("./steps.js").Move | null} main
+ */
+function viewMain(job, main) {
+  if (!main) return make("p", { class: "quiet", "data-main": "none" }, say("Nothing more is to be done by your crew."));
+  if (main.kind === "step") {
+    const act = primary(stepName(main.step), () => take(job, main.step));
+    act.dataset.main = main.step.action;
+    return make("div", { class: "actions main" }, act);
+  }
+  const { valve } = main;
+  const words = main.kind === "open" ? say("Open valve %(valve)s", { valve: valve.valve }) : valve.role === "verify_shut" ? say("Check that %(valve)s is shut", { valve: valve.valve })
+    : valve.role === "pump" || valve.role === "source" ? say("Stop %(valve)s", { valve: valve.valve }) : say("Close valve %(number)s: %(valve)s", { number: valve.number ?? "", valve: valve.valve });
+  const act = primary(words, () => go(valveRoute(job, valve)));
+  act.dataset.main = main.kind;
+  return make("div", { class: "actions main" }, act);
+}
+
+/**
+ * Take a step: at once where it needs nothing, else on its own page.
+ * @param {JobNow} job
+ * @param {Step} step
+ */
+async function take(job, step) {
+  if (wantedNeeds(step, job, {}).length) return go(`${jobRoute(job.id)}?do=${encodeURIComponent(step.action)}`);
+  if (step.action !== "arrive") {
+    await recordStep(job, step.action);
+    return toast(say("%(step)s: kept on this device.", { step: stepName(step) }));
+  }
+  const here = await findHere();
+  const metres = here ? metresBetween(here, job) : null;
+  if (metres !== null && metres > NEAR_M) {
+    const isHere = await confirm({ title: say("You are %(distance)s from the job. Arrived all the same?", { distance: distance(metres) }), yes: stepName(step) });
+    if (!isHere) return;
+  }
+  const told = here && metres !== null ? { arrival_distance_m: Math.round(metres * 10) / 10, arrival_accuracy_m: Math.round(here.accuracy_m * 10) / 10 } : {};
+  await recordStep(job, step.action, told);
+  toast(metres === null ? say("Arrival kept on this device; how far from the job is not known.") : say("Arrival kept on this device, %(distance)s from the job.", { distance: distance(metres) }));
+}
+
+/** @param {JobNow} job */
+function viewOutages(job) {
+  if (!job.outages.length) return [];
+  return job.outages.map((outage) => card([
+    make("h2", {}, `${say("Water")} · ${outage.id}${outage.is_drill ? ` · ${say("drill")}` : ""}`),
+    facts([
+      [say("Customers concerned"), figure(outage.customers)],
+      [say("Key customers"), outage.critical.length ? outage.critical.map((one) => one.customer).join(", ") : say("none")],
+      [say("Water back expected"), outage.forecast.restored ? clock(outage.forecast.restored.p90) : null],
+    ]),
+    make("ul", { class: "stages" }, STAGES.flatMap((stage) => {
+      const at = outage.stages[stage];
+      return at ? [make("li", { "data-stage": stage }, `✓ ${name("outage_stage", stage)} ${clock(at)}`)] : [];
+    })),
+    viewValves(job, outage),
+    viewParts(job, outage),
+  ], { class: "outage", label: outage.id }));
+}
+
+/**
+ * @param {JobNow} job
+ * @param {OutageNow} outage
+ */
+function viewValves(job, outage) {
+  if (!outage.valves.length) return notice("info", say("The plan names no valve to close."));
+  return make("ol", { class: "plain valves" }, outage.valves.map((valve) => make("li", { "data-valve": valve.valve, "data-state": valve.state },
+    make("a", { class: "button valve", href: valveRoute(job, valve, valve.table === "valve" ? "" : `&table=${valve.table}`) },
+      disc(valve), make("span", { class: "grow" }, make("strong", {}, valve.valve), ` ${name("valve_role", valve.role)}`),
+      make("span", {}, name("valve_state", valve.state)), valve.tag ? badge(say("tag %(tag)s", { tag: valve.tag })) : null,
+      valve.is_from_device ? badge(say("computed on the device"), "warn") : null,
+      valve.recorded ? whereMark(valve.recorded.where) : null))));
+}
+
+/**
+ * @param {JobNow} job
+ * @param {OutageNow} outage
+ */
+function viewParts(job, outage) {
+  if (!outage.parts.length || (!outage.stages.repaired && !outage.parts.some((part) => part.id.startsWith("refeed:")))) return null;
+  return make("section", { class: "parts" }, make("h3", {}, say("Restore by part")), make("ul", { class: "plain" }, outage.parts.map((part) => {
+    const isDone = isBack(outage, part);
+    const words = say("%(part)s: %(n)s properties", { part: partName(part), n: part.properties });
+    return make("li", {}, isDone ? badge(words, "good") : link(words, `${jobRoute(job.id)}?part=${encodeURIComponent(part.id)}`));
+  })));
+}
+
+/**
+ * @param {JobNow} job
+ * @param {Step[]} others
+ * @param {boolean} isOurs
+ */
+function viewOthers(job, others, isOurs) {
+  const shown = others.filter((step) => step.action !== "set" && step.action !== "note");
+  const act = (/** @type {Step} */ step) => {
+    const element = button(stepName(step), () => take(job, step), { look: step.action === "decline" ? "danger" : "plain" });
+    element.dataset.step = step.action;
+    return element;
+  };
+  const canNote = isOurs && others.some((step) => step.action === "note");
+  return make("section", { class: "others" }, make("h2", {}, say("Also possible")), make("div", { class: "actions" },
+    shown.map(act),
+    canNote ? link(say("Findings"), `${jobRoute(job.id)}?do=findings`) : null,
+    canNote && !job.second_crew ? link(say("Ask for a second crew"), `${jobRoute(job.id)}?do=second_crew`) : null,
+    navigateButton(job, `${job.id} ${placeOf(job)}`)));
+}
+
+/** @param {JobNow} job */
+function viewFacts(job) {
+  const crews = [job.crew_name ?? job.crew, job.second_crew_name ?? job.second_crew].filter(Boolean).join(" + ");
+  const papers = Object.entries(job.data).filter(([field, value]) => field !== "assigned_by" && !field.startsWith("photo") && value !== null);
+  return card([
+    make("h2", {}, say("About the job")),
+    facts([
+      [say("Task"), job.task ?? say("nothing was written")],
+      [say("Crew"), crews],
+      [say("Pipe"), job.pipe ? `${job.pipe}${job.diameter_mm ? ` · DN${Math.round(job.diameter_mm)}` : ""}` : null],
+      [say("Without water"), job.customers_out === null ? null : figure(job.customers_out)],
+      [say("Excavation needed"), job.needs_excavation ? say("Yes") : say("No")],
+      ...(job.after_order ? [/** @type {[string, string]} */ ([say("After"), job.after_order])] : []),
+      ...(job.due_at ? [/** @type {[string, string]} */ ([say("Due"), clock(job.due_at)])] : []),
+      ...papers.map(([field, value]) => /** @type {[string, string]} */ ([name("field", field), sayValue(value)])),
+    ]),
+    ...(job.contacts.length ? [make("h3", {}, say("Who reported it")), make("ul", { class: "plain" }, job.contacts.map((one) => make("li", {},
+      make("p", {}, `${one.name ?? say("no name")} · ${one.words}`), one.phone ? make("a", { class: "button plain", href: `tel:${one.phone}` }, one.phone) : null)))] : []),
+  ], { label: say("About the job") });
+}
+
+/** @param {unknown} value @returns {string} */
+function sayValue(value) {
+  if (value === true) return say("Yes");
+  if (value === false) return say("No");
+  if (Array.isArray(value)) return value.map((one) => (typeof one === "object" && one ? `${one.name} × ${figure(one.quantity)}` : sayValue(one))).join(", ");
+  if (typeof value === "number") return figure(value);
+  const text = String(value);
+  return /^\d{4}-\d\d-\d\dT/.test(text) ? clock(text) : name("choice", text);
+}
+
+/** @param {JobNow} job */
+function viewRecords(job) {
+  const word = (/** @type {import("./db.js").Op} */ op) => {
+    const valve = op.body.valve ? ` ${op.body.valve}` : "";
+    const result = op.body.result ? ` · ${name("valve_state", String(op.body.result))}` : "";
+    return `${op.subject.startsWith("work_order:") ? name("action", op.action) : name("outage_action", op.action)}${valve}${result}`;
+  };
+  if (!job.records.length) return make("p", { class: "quiet" }, say("Nothing was recorded on this device yet."));
+  return make("section", {}, make("h2", {}, say("Recorded on this device")), make("ol", { class: "plain records" }, [...job.records].reverse().map((op) =>
+    make("li", { "data-action": op.action }, make("time", { datetime: op.occurred_at }, clock(op.occurred_at)), ` ${word(op)} `,
+      whereMark(op.state, op.answered_at ?? null), op.state === "needs_you" && op.answer?.message ? make("p", { class: "wrong" }, op.answer.message) : null))));
+}
