@@ -108,17 +108,24 @@ def update_proposal(session: Session, key: int, **values: object) -> None:
     session.execute(update(ProposalRow).where(ProposalRow.key == key).values(**values))
 
 
-def fetch_proposals(
-    session: Session, *, is_open: bool, person_id: int | None = None, limit: int = 200
-) -> list[Proposal]:
+def fetch_proposals(session: Session, *, is_open: bool, limit: int = 200) -> list[Proposal]:
     """Read the open proposals, the oldest first, or those decided, the latest first."""
     query = select(*_PROPOSAL).limit(limit)
     if is_open:
         query = query.where(ProposalRow.status == "open").order_by(ProposalRow.received_at)
     else:
         query = query.where(ProposalRow.status != "open").order_by(ProposalRow.decided_at.desc())
-    if person_id is not None:
-        query = query.where(ProposalRow.proposed_by_id == person_id)
+    return [Proposal(**row._mapping) for row in session.execute(query)]  # noqa: SLF001
+
+
+def fetch_own(session: Session, person_id: int, limit: int) -> list[Proposal]:
+    """Read somebody's own proposals: those that wait, then what was decided last."""
+    query = (
+        select(*_PROPOSAL)
+        .where(ProposalRow.proposed_by_id == person_id)
+        .order_by(ProposalRow.decided_at.desc().nulls_first(), ProposalRow.received_at.desc())
+        .limit(limit)
+    )
     return [Proposal(**row._mapping) for row in session.execute(query)]  # noqa: SLF001
 
 

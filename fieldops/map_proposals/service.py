@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fieldops.network.service import PipePlace
 
 PHOTOS_MOST = 6
-OUTCOMES_MOST = 20
+OUTCOMES_MOST = 40
 POINTS_A_PART = 2000
 PARTS_MOST = 500
 VIEW_M = 60.0
@@ -377,10 +377,6 @@ def list_proposals(session: Session) -> tuple[list[Proposal], list[Proposal]]:
 
 def list_outcomes(session: Session, person_id: int) -> list[dict[str, Any]]:
     """Tell somebody what became of the own proposals, those that wait first; ready for JSON."""
-    found = [
-        *queries.fetch_proposals(session, is_open=True, person_id=person_id, limit=OUTCOMES_MOST),
-        *queries.fetch_proposals(session, is_open=False, person_id=person_id, limit=OUTCOMES_MOST),
-    ]
     return [
         {
             "id": one.id,
@@ -395,7 +391,7 @@ def list_outcomes(session: Session, person_id: int) -> list[dict[str, Any]]:
             "reason": one.reason,
             "received_at": one.received_at.isoformat(),
         }
-        for one in found
+        for one in queries.fetch_own(session, person_id, OUTCOMES_MOST)
     ]
 
 

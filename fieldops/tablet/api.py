@@ -13,6 +13,7 @@ from fieldops.access import STAFF
 from fieldops.day_sheets.forms import day_as_json
 from fieldops.day_sheets.service import describe_day
 from fieldops.devices.api import current_device
+from fieldops.map_proposals.service import list_outcomes
 
 tablet_api = Blueprint("tablet_api", __name__, url_prefix="/api/v1/tablet")
 
@@ -28,6 +29,7 @@ def show_day() -> Response:
     assert person is not None  # noqa: S101 - the route lets nobody else through
     with db.transaction() as session:
         day = day_as_json(describe_day(session, person, current_device(), dt.datetime.now(dt.UTC)))
+        day["map_proposals"] = list_outcomes(session, person.id)
     lasting = {name: value for name, value in day.items() if name not in OF_THE_MOMENT}
     digest = hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()
     answer = Response(json.dumps(day, ensure_ascii=False), mimetype="application/json")

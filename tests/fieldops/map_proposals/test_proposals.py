@@ -63,11 +63,6 @@ def decide(
     return client.post(path, data=form, headers={**head, "Accept": "text/html"})
 
 
-def seen(session: Session, valve: str = "V1") -> str:
-    """Give the edit of a valve that a page shows."""
-    return str(describe_valve(session, valve)["recorded"]["revision"] or "")
-
-
 def test_an_approved_move_changes_the_map_and_the_proposer_hears_of_it(
     client: FlaskClient, town: Session, crew: int
 ) -> None:
@@ -88,6 +83,8 @@ def test_an_approved_move_changes_the_map_and_the_proposer_hears_of_it(
     assert (valve["pipe"], round(valve["at_m"])) == ("P2", 31)
     (told,) = list_outcomes(town, crew)
     assert (told["status"], told["decided_by"], told["feature"]) == ("approved", "王芳", "V1")
+    day = client.get("/api/v1/tablet/day", headers=head_of(town, crew)).get_json()
+    assert day["map_proposals"] == [told]
     again = decide(client, town, answer["id"], "approve", pipe="P2")
     assert again.status_code == 409
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fieldops.accounts.service import make_token
 from fieldops.events.queries import fetch_events_of
 from fieldops.incidents import service as incidents
 from fieldops.incidents.service import IncidentDraft
 from fieldops.reports import service
 from tests.fieldops.outages.towns import street
 from tests.fieldops.reports.places import SYSTEM, at, call
-from tests.people import bearer
+from tests.people import bearer, make_person
 from tests.sending import operation, send
 
 if TYPE_CHECKING:
@@ -92,3 +93,28 @@ def test_the_log_keeps_which_operation_changed_a_report_and_when(
     assert send(client, head, wish)[0]["status"] == "applied"
     made = service.list_latest(town)[0]
     assert str(fetch_events_of(town, "report", [made.key])[0].op_id) == wish["op_id"]
+
+
+def test_a_crew_registers_with_no_signal_and_hears_the_number_later(
+    client: FlaskClient, town: Session
+) -> None:
+    """The crew member is the first contact; a photo may follow, and sent again it is the same."""
+    lon, lat = at("P2")
+    crew = make_person(town, "crew")
+    token = make_token(town, crew, "tablet", 1, dt.datetime.now(dt.UTC))
+    town.commit()
+    head = {"Authorization": f"Bearer {token}"}
+    body = {
+        "kind": "third_party_damage", "channel": "crew", "lon": lon, "lat": lat, "danger": True,
+        "words": "挖机挖断", "photo_sha256": ["b" * 64],
+    }  # fmt: skip
+    wish = operation("report:new-0191e0f0", "register", body=body)
+    (answer,) = send(client, head, wish)
+    assert (answer["status"], answer["state"]) == ("applied", "open")
+    assert send(client, head, wish) == [answer]
+    assert [one.id for one in service.list_waiting(town)] == [answer["id"]]
+    report = service.find_report(town, answer["id"])
+    assert (report.first_contact_by, report.channel, report.danger) == ("王芳", "crew", True)
+    assert report.photo_sha256 == ["b" * 64]
+    wrong = operation("report:new-2", "register", body=body | {"photo_sha256": ["../x"]})
+    assert send(client, head, wrong)[0]["status"] == "illegal"
