@@ -14,7 +14,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from fieldops.tablet import service
-from tests.browser.conftest import PATIENCE_MS, Quiet
+from tests.browser.conftest import CHROMIUM, FLAGS, PATIENCE_MS, Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,31 +128,18 @@ def test_with_the_server_stopped_the_page_opens_in_both_languages(
         assert "无未发送" in page.locator("[data-chip=unsent]").inner_text()
         picture(page, "shell-offline-zh")
 
+        assert page.locator("html").get_attribute("data-theme") == "light"
         page.click("#switch-language")
-        page.wait_for_selector("html[lang=en]")
+        page.click("#switch-theme")
+        page.reload()
+        page.wait_for_selector("html[data-page=ready][lang=en][data-theme=dark]")
+        page.wait_for_selector("[data-chip=signal][data-tone=warn]")
         assert "No signal" in page.locator("[data-chip=signal]").inner_text()
         assert "Nothing unsent" in page.locator("[data-chip=unsent]").inner_text()
         for route in ("outbox", "settings"):
             page.goto(f"{street.url}/tablet#/{route}")
             page.wait_for_selector("main[data-state=shown]")
         assert faults == []
-
-
-def test_language_and_light_change_in_one_tap_and_stay(browser: Browser, street: Street) -> None:
-    """Somebody else's tablet stays as it is."""
-    with a_tablet(browser) as context:
-        page = open_page(context, street.url)
-        assert page.locator("html").get_attribute("data-theme") == "light"
-        page.click("#switch-theme")
-        page.click("#switch-language")
-        page.reload()
-        page.wait_for_selector("html[data-page=ready]")
-
-        assert page.locator("html").get_attribute("data-theme") == "dark"
-        assert page.locator("html").get_attribute("lang") == "en"
-    with a_tablet(browser) as context:
-        page = open_page(context, street.url)
-        assert page.locator("html").get_attribute("data-theme") == "light"
 
 
 def test_a_page_that_fails_takes_nothing_else_with_it(browser: Browser, street: Street) -> None:
@@ -164,8 +151,22 @@ def test_a_page_that_fails_takes_nothing_else_with_it(browser: Browser, street: 
         assert "What you recorded is safe" in page.locator("main").inner_text()
         page.click("#tabs a[href='#/settings']")
         page.wait_for_selector("main[data-page=settings][data-state=shown]")
-        page.goto(f"{street.url}/tablet#/nowhere")
-        page.wait_for_selector("main[data-page=sign-in]")
+
+
+def test_by_plain_http_the_page_says_what_it_cannot_do(browser: Browser, street: Street) -> None:
+    """By a name other than localhost a browser gives no worker, no camera and no position."""
+    away = browser.browser_type.launch(
+        executable_path=CHROMIUM, args=[*FLAGS, "--host-resolver-rules=MAP tablet.test 127.0.0.1"]
+    )
+    try:
+        page = away.new_page()
+        page.goto(f"http://tablet.test:{street.port}/tablet?lang=en#/settings")
+        page.wait_for_selector("html[data-page=ready]")
+        assert "This page came by plain http" in page.locator("#warnings").inner_text()
+        page.wait_for_selector(".release .notice.warn")
+        assert "does not open with no signal" in page.locator(".release").inner_text()
+    finally:
+        away.close()
 
 
 UNSENT = """async () => {
@@ -182,17 +183,15 @@ UNSENT = """async () => {
 
 
 def test_a_new_version_waits_while_something_is_unsent(
-    browser: Browser,
-    street: Street,
-    changed_words: Callable[[], None],
+    browser: Browser, street: Street, changed_words: Callable[[str], None]
 ) -> None:
-    """It is fetched, and then used when somebody taps; else the page stays what it was."""
+    """It is fetched, and used when somebody taps; with nothing unsent it comes by itself."""
     with a_tablet(browser) as context:
         page = open_page(context, street.url, "?lang=en")
         keep_offline(page)
         old = version_of(page)
         page.evaluate(UNSENT)
-        changed_words()
+        changed_words("first")
 
         page.reload()
         page.wait_for_selector("[data-chip=release]")
@@ -207,19 +206,14 @@ def test_a_new_version_waits_while_something_is_unsent(
         page.wait_for_selector("[data-chip=unsent][data-tone=warn]")
         assert "1 unsent" in page.locator("[data-chip=unsent]").inner_text()
 
-
-def test_a_new_version_comes_by_itself_where_nothing_is_unsent(
-    browser: Browser, street: Street, changed_words: Callable[[], None]
-) -> None:
-    """At the start, before anybody has touched the page."""
-    with a_tablet(browser) as context:
-        page = open_page(context, street.url, "?lang=en")
-        keep_offline(page)
-        old = version_of(page)
-        changed_words()
+        new = version_of(page)
+        page.evaluate(SENT)
+        changed_words("second")
         page.reload()
+        page.wait_for_selector(f"meta[name=release]:not([content='{new}'])", state="attached")
 
-        page.wait_for_selector(f"meta[name=release]:not([content='{old}'])", state="attached")
+
+SENT = UNSENT.replace(UNSENT[UNSENT.index("put(") : UNSENT.index(");\n  await")], 'delete("x"')
 
 
 def version_of(page: Page) -> str:
@@ -228,13 +222,13 @@ def version_of(page: Page) -> str:
 
 
 @pytest.fixture
-def changed_words(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def changed_words(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Make another release: one message more."""
     as_written = service.write_words
 
-    def change() -> None:
+    def change(message: str) -> None:
         def changed(language: str) -> bytes:
-            return json.dumps(json.loads(as_written(language)) | {"A new message": "neu"}).encode()
+            return json.dumps(json.loads(as_written(language)) | {message: "neu"}).encode()
 
         monkeypatch.setattr("fieldops.tablet.views.write_words", changed)
 

@@ -22,12 +22,13 @@ addEventListener("beforeinstallprompt", (event) => {
  * @returns {Promise<() => void>}
  */
 export async function show(element) {
-  const [session, db, pack] = await Promise.all(["session", "db", "pack"].map(load));
+  const [session, db, pack, positions] = await Promise.all(["session", "db", "pack", "positions"].map(load));
   const sheets = make("div", { class: "cards" });
   element.replaceChildren(make("h1", {}, say("Settings")), sheets);
   const packSheet = card([], { class: "pack" });
   const pageSheet = card([], { class: "release" });
-  sheets.append(looks(), personSheet(session), packSheet, pageSheet, await roomSheet(db));
+  const place = positions?.positionsCard();
+  sheets.append(looks(), personSheet(session), packSheet, pageSheet, await roomSheet(db), place?.element ?? "");
   const drawPack = async () => {
     if (pack) fillPack(packSheet, await pack.packState(), pack, drawPack);
     else packSheet.replaceChildren(make("h2", {}, say("Map on this device")), notice("wrong", say("The part of the page that keeps the map could not be loaded.")));
@@ -35,7 +36,11 @@ export async function show(element) {
   await drawPack();
   const drawPage = () => fillPage(pageSheet);
   drawPage();
-  return watchRelease(drawPage);
+  const stop = watchRelease(drawPage);
+  return () => {
+    stop();
+    place?.stop();
+  };
 }
 
 function looks() {

@@ -147,5 +147,6 @@ export function distance(metres) {
 /** @param {number} bytes */
 export function size(bytes) {
   if (bytes < 1_000_000) return say("%(n)s kB", { n: Math.ceil(bytes / 1000) });
+  if (bytes >= 1_000_000_000) return say("%(n)s GB", { n: Math.round(bytes / 100_000_000) / 10 });
   return say("%(n)s MB", { n: Math.round(bytes / 100_000) / 10 });
 }
