@@ -19,6 +19,7 @@ from fieldops.live_outages.forms import (
     STATUSES,
     because,
     picture_as_json,
+    question_as_json,
     remarks_of,
 )
 from fieldops.order_process.forms import (
@@ -214,6 +215,7 @@ def _outage(picture: Picture, worked: Worked) -> Json:
     proposed = live.proposed
     return {
         **{name: shown[name] for name in OUTAGE_SAME},
+        "question": question_as_json(live.outage, live.plan),
         # What is confirmed in two steps says how many connections were shown in the first.
         "customers": shown["connections"],
         "plan": _plan(live.plan),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
     from fieldops.events.service import Event, Outcome
-    from fieldops.live_outages.service import MinutesLost, Part, Picture
+    from fieldops.live_outages.service import MinutesLost, Outage, Part, Picture
     from fieldops.live_plans.service import Choice, Promise
     from fieldops.live_supply.queries import CustomerInterval, Plan, Tag, WorkedValve
 
@@ -287,6 +287,21 @@ def plan_as_json(plan: Plan) -> Json:
         "approved_at": _utc(plan.approved_at),
         "approved_by": plan.approved_by,
         "executed_at": _utc(plan.executed_at),
+    }
+
+
+def question_as_json(outage: Outage, plan: Plan) -> Json:
+    """Write what a plan asks of the network, so that a tablet can ask it without a signal."""
+    asked, wish = outage.question, plan.wish
+
+    def ids(name: str, wished: str) -> list[str]:
+        return sorted({*asked[name], *wish.get(wished, ())})
+
+    return {
+        **{name: asked[name] for name in ("pipes", "valves", "nodes", "hydrants", "unreachable")},
+        "closed": ids("closed", "closed"),
+        "inoperable": ids("inoperable", "skipped"),
+        "opened": ids("opened", "opened"),
     }
 
 
