@@ -303,6 +303,8 @@ WORDS = {
     "outage.restored": _l("Supply is restored"),
     "outage.closed": _l("Outage ended"),
     "outage-page": _l("Every customer's own times"),
+    "release-by-phone": _l("Release a valve by phone"),
+    "release-valve": _l("release by phone"),
     "incident-page": _l("Whole incident"),
     "ordered": _l("%(crew)s was ordered there and has not answered."),
     "offered": _l("%(crew)s was offered the job and has not answered."),

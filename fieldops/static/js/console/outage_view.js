@@ -206,7 +206,9 @@ function valveRow(outage, valve, hands) {
         valve.tag ? ` · ${say("tag", { n: valve.tag })}` : "",
         UNUSUAL.has(valve.role) && make("em", {}, ` · ${say(`role.${valve.role}`)}`))),
     make("span", { class: "valve-state", "data-state": valve.state }, say(`valve.${valve.state}`)),
-    results.length > 0 && outage.status !== "closed" && make("div", { class: "buttons results", role: "group", "aria-label": say("valve-results", { id: valve.valve }) }, ...results));
+    results.length > 0 && outage.status !== "closed" && make("div", { class: "buttons results", role: "group", "aria-label": say("valve-results", { id: valve.valve }) }, ...results,
+      CLOSED.has(valve.state) && make("a", { "data-focus": `release ${valve.valve}`, "data-release": valve.valve,
+        href: `/releases?${new URLSearchParams({ outage: outage.id, valve: valve.valve })}` }, say("release-valve"))));
 }
 
 /**
@@ -232,5 +234,6 @@ function ending(outage, hands) {
   return make("p", { class: "actions" },
     outage.incident && linkTo(outage.incident, () => hands.open({ kind: "incident", id: outage.incident ?? "" })),
     make("a", { href: `/outages/${encodeURIComponent(outage.id)}`, "data-focus": "page" }, say("outage-page")),
+    outage.status !== "closed" && make("a", { href: `/releases?${new URLSearchParams({ outage: outage.id })}`, "data-focus": "release", "data-release": outage.id }, say("release-by-phone")),
     outage.status !== "closed" && make("button", { type: "button", class: "end", "data-focus": "end", "data-step": "end", click: () => hands.endOutage(outage) }, say("end-outage")));
 }

@@ -19,6 +19,7 @@ const DEVICE = "device";
 const SECRET = "release_key";
 const SKEW = "clock_skew_ms";
 const CHANNEL = "fieldops-session";
+const REVOKED = "device-revoked";
 const WAIT_MS = 20_000;
 
 /** There is no way to the server at the moment. */
@@ -156,13 +157,13 @@ function noteClock(answer, began) {
 
 /**
  * @param {Response} answer
- * @param {string | null} token the one that was asked with
+ * @param {string | null} token the one that was asked with; null where a password was
  */
 async function answerOf(answer, token) {
   if (answer.ok || answer.status === 304) return answer;
   const problem = await answer.json().catch(() => ({}));
   const code = String(problem.type ?? "").split(":").pop() || `http-${answer.status}`;
-  if (answer.status === 401 && token !== null) {
+  if (answer.status === 401 && (token !== null || code === REVOKED)) {
     await heedUnauthorized(code, problem.wipe, token);
     throw new Unauthorized(problem.detail ?? "", code);
   }
@@ -173,10 +174,10 @@ async function answerOf(answer, token) {
  * Take a 401 to heart: a revoked tablet is cleared as told, else sending waits for a sign-in.
  * @param {string} code
  * @param {Wipe | undefined} wipe
- * @param {string} token the one that was asked with: an older one says nothing of the newer
+ * @param {string | null} token the one that was asked with: an older one says nothing of the newer
  */
 async function heedUnauthorized(code, wipe, token) {
-  if (code === "device-revoked") return clear(wipe === "all" ? "all" : "keep-unsent");
+  if (code === REVOKED) return clear(wipe === "all" ? "all" : "keep-unsent");
   if (known?.token !== token) return undefined;
   isWantedAnew = true;
   await kv.set("sign_in_wanted", true);
@@ -212,7 +213,7 @@ export async function signIn(who) {
       last_token: before?.last_token ?? null,
     }),
   });
-  const said = await (await answerOf(answer, before?.last_token ?? null)).json();
+  const said = await (await answerOf(answer, null)).json();
   const { secret, ...device } = said.device;
   await keepSecret(secret);
   const last = known?.person.id ?? (await kv.get("last_person")) ?? null;
