@@ -294,6 +294,11 @@ WORDS = {
     "because.not-found": _l("Valve %(valve)s was not found."),
     "because.passing": _l("Valve %(valve)s is closed but passing."),
     "because.closed-after-all": _l("Valve %(valve)s is closed after all."),
+    "device-rings": _l("Worked out on a tablet"),
+    "device-ring-valves": _l("On the tablet: %(valves)s; %(properties)s without water"),
+    "device-ring-called": _l("Dispatch had to be called: %(why)s. Authorised by: %(name)s"),
+    "others-unknown": _l("Other jobs unknown since %(time)s"),
+    "nobody": _l("nobody"),
     "stage.aware": _l("reported"),
     "stage.dispatched": _l("dispatched"),
     "stage.on_site": _l("on site"),
@@ -329,6 +334,7 @@ WORDS = {
 }
 OUTAGE_ACTIONS = {
     "confirm_valve": _l("valve confirmed"),
+    "device_ring": _l("extended isolation worked out on a tablet"),
     "reopen_valve": _l("valve reopened"),
     "refeed": _l("re-feed"),
     "restore_part": _l("water back in a part"),

@@ -90,6 +90,7 @@ RING_REASONS = {
     "source": _l("a source is on the isolation segment"),
     "pack_edge": _l("it may go on beyond the district on this tablet"),
     "no_sources": _l("no source is recorded: who is cut off is not known"),
+    "size_unknown": _l("the size of a valve is not known"),
 }
 """Why a crew had to call dispatch."""
 CAUSES = {

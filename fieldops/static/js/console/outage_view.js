@@ -41,6 +41,22 @@ import { linkTo } from "./order_view.js";
 /** @typedef {{id: string, label: string, valves: string[], properties: number, connections: number}} Part */
 
 /**
+ * What a tablet without a signal has worked out, and what the network says of it.
+ * @typedef {object} DeviceRing
+ * @property {string} because - in the person's language, as `words` and `reasons`
+ * @property {string} words
+ * @property {"confirmed" | "corrected" | "not_judged"} verdict
+ * @property {string[]} valves
+ * @property {string[]} pumps
+ * @property {number | null} properties
+ * @property {string[]} reasons - why dispatch had to be called
+ * @property {string | null} authorised_by
+ * @property {string | null} others_unknown_since
+ * @property {string} by
+ * @property {string} at
+ */
+
+/**
  * @typedef {object} Detail
  * @property {string} id
  * @property {string | null} incident
@@ -68,6 +84,7 @@ import { linkTo } from "./order_view.js";
  * @property {PlanVersion | null} proposed
  * @property {PlanValve[]} valves
  * @property {Part[]} parts
+ * @property {DeviceRing[]} device_rings
  * @property {OutageKeys} [keys] - of what is over nothing is recoloured
  */
 
@@ -91,6 +108,7 @@ export function viewOutage(outage, hands) {
     whoIsOut(outage, hands),
     times(outage),
     valves(outage, hands),
+    onTablets(outage),
     restoring(outage, hands),
     ending(outage, hands),
   ].filter((part) => part instanceof Node);
@@ -174,6 +192,21 @@ function valves(outage, hands) {
     .sort((one, other) => (one.number ?? 99) - (other.number ?? 99));
   return section("valves", say("plan-valves", { n: figure(steps.length), plan: outage.plan ? say("plan-number", { n: figure(outage.plan.number), status: say(`plan.${outage.plan.status}`) }) : "–" }),
     steps.length ? make("ol", { class: "valves live" }, ...steps.map((valve) => valveRow(outage, valve, hands))) : make("p", {}, say("no-valves")));
+}
+
+/**
+ * The rings of valves that crews worked out without a signal, the latest first.
+ * @param {Detail} outage
+ */
+function onTablets(outage) {
+  const rings = [...outage.device_rings ?? []].reverse();
+  if (!rings.length) return null;
+  return section("device-rings", say("device-rings"), ...rings.map((ring) => make("div", { class: ring.verdict === "confirmed" ? "" : "difference", "data-ring": ring.verdict },
+    make("p", {}, make("strong", {}, ring.because), " ", make("span", { class: "quiet" }, make("time", { datetime: ring.at }, clockOf(ring.at)), ` · ${ring.by}`)),
+    make("p", {}, ring.words),
+    make("p", { class: "quiet" }, say("device-ring-valves", { valves: [...ring.valves, ...ring.pumps].join(say("comma")) || "–", properties: ring.properties === null ? say("unknown") : count("properties", ring.properties) })),
+    ring.reasons.length > 0 && make("p", { "data-fact": "authorised" }, say("device-ring-called", { why: ring.reasons.join(say("comma")), name: ring.authorised_by ?? say("nobody") })),
+    ring.others_unknown_since !== null && make("p", { class: "quiet" }, say("others-unknown", { time: clockOf(ring.others_unknown_since) })))));
 }
 
 /**
