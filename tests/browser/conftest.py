@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
     from sqlalchemy.orm import Session, sessionmaker
 
+    from tests.browser.tablet import Shift
+
 CHROMIUM = os.environ.get("FIELDOPS_CHROMIUM") or shutil.which("chromium") or ""
 FLAGS = [
     "--no-sandbox",
@@ -107,6 +109,15 @@ def serve_town(geojson: str, home: Path) -> Iterator[Site]:
         thread.join()
         server.server_close()
         found.sessions.kw["bind"].dispose()
+
+
+@pytest.fixture(scope="session")
+def shift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shift]:
+    """Serve a town with a burst and a crew that is sent to it, for the tests of the tablet."""
+    from tests.browser.tablet import serve_shift
+
+    with serve_shift(tmp_path_factory.mktemp("shift")) as served:
+        yield served
 
 
 @pytest.fixture(scope="session")
