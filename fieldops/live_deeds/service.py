@@ -180,7 +180,8 @@ def _carry_out(
         return _answer(outage, "illegal", *_say_refusal(error))
     except ConflictError as error:
         return _answer(outage, "illegal", error.msgid, error.params)
-    return _answer(deed.outage, "applied", *_say_verdict(deed))
+    done = _answer(deed.outage, "applied", *_say_verdict(deed))
+    return replace(done, conflicts=_corrected(deed))
 
 
 def _answer(
@@ -407,6 +408,17 @@ def _say_verdict(deed: Deed) -> tuple[str, dict[str, Any]]:
     """Tell the tablet what became of its ring; all else that is done needs no words."""
     told = next((body for verb, body, _ in deed.events if verb == "device_ring"), None)
     return verdict_of(told) if told else ("", {})
+
+
+def _corrected(deed: Deed) -> dict[str, Any]:
+    """Give both rings where the network's is another: nothing is refused, but it must be seen."""
+    told = next((body for verb, body, _ in deed.events if verb == "device_ring"), None)
+    if told is None or told["verdict"] != "corrected":
+        return {}
+    mine = {*told["ring"]["valves"], *told["ring"]["pumps"]}
+    added = {*told["valves_added"], *told["pumps_added"]}
+    removed = {*told["valves_removed"], *told["pumps_removed"]}
+    return {"ring": {"mine": sorted(mine), "theirs": sorted((mine | added) - removed)}}
 
 
 def verdict_of(told: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

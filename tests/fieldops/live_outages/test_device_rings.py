@@ -62,6 +62,7 @@ def test_a_ring_that_the_network_gives_too_is_confirmed(session: Session) -> Non
         ["V1"],
         9,
     )
+    assert outcome.conflicts == {}
     assert job.now.plan.number == plan
 
 
@@ -81,6 +82,7 @@ def test_what_a_tablets_ring_lacks_and_has_too_much_is_told(session: Session) ->
     body = told(session)
     names = ("verdict", "valves_added", "valves_removed", "properties_added", "critical_added")
     assert [body[name] for name in names] == ["corrected", ["V1"], ["V0", "V3"], 1, -1]
+    assert outcome.conflicts == {"ring": {"mine": ["V0", "V3"], "theirs": ["V1"]}}
 
 
 def test_other_numbers_alone_are_a_correction_too(session: Session) -> None:
