@@ -136,7 +136,7 @@ def test_with_the_server_stopped_the_page_opens_in_both_languages(
         page.wait_for_selector("[data-chip=signal][data-tone=warn]")
         assert "No signal" in page.locator("[data-chip=signal]").inner_text()
         assert "Nothing unsent" in page.locator("[data-chip=unsent]").inner_text()
-        for route in ("outbox", "settings"):
+        for route in ("outbox", "settings", "sign-in"):
             page.goto(f"{street.url}/tablet#/{route}")
             page.wait_for_selector("main[data-state=shown]")
         assert faults == []

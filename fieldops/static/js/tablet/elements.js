@@ -111,10 +111,11 @@ export const facts = (pairs) => make("dl", { class: "facts" }, pairs.flatMap(([t
 ]));
 
 /**
- * "14:05 (3 min ago)".
- * @param {string | number | Date} moment
+ * "14:05 (3 min ago)"; what is still to come has no age.
+ * @param {string | number | Date} at
  */
-export const moment = (moment) => make("time", { datetime: new Date(moment).toISOString() }, `${clock(moment)} (${age(moment)})`);
+export const moment = (at) => make("time", { datetime: new Date(at).toISOString() },
+  new Date(at).getTime() > Date.now() + 60_000 ? clock(at) : `${clock(at)} (${age(at)})`);
 
 /**
  * A sheet over the page. `closed` resolves with what `close` was given, or null when put away.

@@ -62,12 +62,12 @@ function draw(current) {
 
 /** A new release comes by itself only where nothing is unsent and nobody has begun to work. */
 function changeEarly() {
-  const untouched = performance.now();
+  const begun = performance.now();
   let isTouched = false;
   for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { isTouched = true; }, { once: true, capture: true });
   const change = () => {
-    if (!readyVersion() || isTouched || unsentCount() !== 0 || performance.now() - untouched > EARLY_MS) return;
-    void useReady();
+    if (!readyVersion() || isTouched || unsentCount() !== 0 || performance.now() - begun > EARLY_MS) return;
+    void useReady({ only_alone: true });
   };
   watchRelease(change);
   change();

@@ -84,6 +84,8 @@ async function open(route) {
     if (mine !== turn) return cleanup?.();
     leave = cleanup;
     element.dataset.state = "shown";
+    // Whoever has the page read out hears the new one; what the page itself put forward stays so.
+    if (mine > 1 && !element.contains(document.activeElement)) element.focus({ preventScroll: true });
   } catch (error) {
     if (mine !== turn) return;
     console.warn(error);
@@ -98,7 +100,13 @@ async function open(route) {
 async function load(name) {
   const path = MODULES[name];
   if (!path) throw new Error(say("There is no page “%(name)s”.", { name }));
-  return import(path);
+  try {
+    return await import(path);
+  } catch (error) {
+    console.warn(error);
+    const isMissing = error instanceof TypeError && /import/i.test(error.message);
+    throw new Error(isMissing ? say("The page “%(name)s” is not on this device yet. Open it once with a signal.", { name }) : String(error));
+  }
 }
 
 /**

@@ -4,16 +4,9 @@ import { button, card, choiceField, confirm, facts, link, make, moment, notice, 
 import { load } from "./parts.js";
 import { go } from "./router.js";
 import { unsentCount } from "./status_bar.js";
-import { isKeptOffline, readyVersion, useReady, version, watchRelease } from "./sw_register.js";
+import { canInstall, install, isKeptOffline, readyVersion, useReady, version, watchRelease } from "./sw_register.js";
 import { setTheme, theme } from "./theme.js";
-import { LANGUAGES, language, say, setLanguage, size } from "./words.js";
-
-/** @type {any} */
-let installOffer = null;
-addEventListener("beforeinstallprompt", (event) => {
-  event.preventDefault();
-  installOffer = event;
-});
+import { LANGUAGES, clock, language, say, setLanguage, size } from "./words.js";
 
 /** @typedef {import("./make.js").Child} Child */
 
@@ -75,7 +68,7 @@ function personSheet(session) {
       [say("Person"), now.person.name],
       [say("Crew"), (now.crews ?? []).map((/** @type {{name: string}} */ crew) => crew.name).join(", ") || null],
       [say("Tablet"), now.device?.name ?? null],
-      [say("Valid until"), moment(now.expires_at)],
+      [say("Valid until"), clock(now.expires_at)],
     ]),
     make("div", { class: "actions" }, button(say("Sign out"), leave),
       link(say("Report a mistake on the map"), "#/propose")),
@@ -121,10 +114,6 @@ function fillPack(sheet, state, pack, again) {
 /** @param {HTMLElement} sheet */
 function fillPage(sheet) {
   const kept = isKeptOffline();
-  const install = async () => {
-    await installOffer?.prompt();
-    installOffer = null;
-  };
   sheet.replaceChildren(
     make("h2", {}, say("This page")),
     kept === null ? notice("info", say("Finding out whether this page opens with no signal…"))
@@ -133,7 +122,7 @@ function fillPage(sheet) {
     facts([[say("Version"), version], [say("Newer version ready"), readyVersion() ?? say("no")]]),
     make("div", { class: "actions" },
       readyVersion() ? button(say("Use the new version"), useNew) : button(say("Look for a new version"), lookForNew),
-      installOffer ? button(say("Install on the home screen"), install) : null),
+      canInstall() ? button(say("Install on the home screen"), install) : null),
   );
 }
 

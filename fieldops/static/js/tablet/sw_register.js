@@ -29,6 +29,24 @@ export function watchRelease(tell) {
   return () => { watchers.delete(tell); };
 }
 
+/** @type {any} */
+let installOffer = null;
+addEventListener("beforeinstallprompt", (event) => {
+  event.preventDefault();
+  installOffer = event;
+  tellAll();
+});
+
+/** Whether the browser would put the page on the home screen now. */
+export const canInstall = () => installOffer !== null;
+
+/** Let the browser ask whether it should. */
+export async function install() {
+  await installOffer?.prompt();
+  installOffer = null;
+  tellAll();
+}
+
 const tellAll = () => { for (const tell of watchers) tell(); };
 
 /**
@@ -55,10 +73,14 @@ async function look() {
   tellAll();
 }
 
-/** Use the release that is ready; every open page of the tablet opens anew. */
-export async function useReady() {
-  const told = await tellWorker({ kind: "use" });
-  if (!told) reload();
+/**
+ * Use the release that is ready; every open page of the tablet opens anew.
+ * @param {{only_alone?: boolean}} [options] - `only_alone`: not while another page is open, where
+ *   somebody may be typing
+ */
+export async function useReady({ only_alone = false } = {}) {
+  const told = await tellWorker({ kind: "use", only_alone });
+  if (!told && !only_alone) reload();
 }
 
 function reload() {
@@ -83,6 +105,12 @@ export async function startReleases() {
   try {
     const registration = await navigator.serviceWorker.register("/tablet/sw.js", { scope: "/tablet", updateViaCache: "none" });
     const check = () => { registration.update().catch(() => {}); };
+    const { installing } = registration;
+    installing?.addEventListener("statechange", () => {
+      if (installing.state !== "redundant" || navigator.serviceWorker.controller) return;
+      isKept = false;
+      tellAll();
+    });
     setInterval(check, CHECK_MS);
     watchConnection(() => {
       const heard = serverVersion();

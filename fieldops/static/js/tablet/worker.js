@@ -105,9 +105,10 @@
   worker.addEventListener("message", (/** @type {Said} */ event) => {
     const said = event.data;
     event.waitUntil((async () => {
-      if (said?.kind === "use") {
+      const pages = await worker.clients.matchAll();
+      if (said?.kind === "use" && (!said.only_alone || pages.length < 2)) {
         await use(version);
-        for (const client of await worker.clients.matchAll()) client.postMessage({ kind: "changed", version });
+        for (const page of pages) page.postMessage({ kind: "changed", version });
       }
       event.ports[0]?.postMessage({ in_use: await readInUse(), newest: version });
     })());
