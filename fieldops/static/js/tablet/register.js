@@ -57,7 +57,8 @@ export function show(element, params = {}) {
 function makeForm(params, done) {
   const words = Object.fromEntries(kinds());
   const kind = choiceField({ name: "kind", label: say("What is it?"), is_required: true, options: kinds(), value: params.kind ?? null });
-  const danger = yesNoField({ name: "danger", label: say("Is anybody in danger?"), is_required: true });
+  const call = make("div", { class: "call-now", hidden: true }, notice("warn", say("Call dispatch now: nobody reads this before it is sent.")));
+  const danger = yesNoField({ name: "danger", label: say("Is anybody in danger?"), is_required: true, onChange: () => { call.hidden = danger.value() !== true; } });
   const place = placeField({ name: "place", label: say("Where is it?"), value: spotOf(params) });
   const address = textField({ name: "address", label: say("Address or landmark"), help: say("Say at least one of both: a place or words.") });
   const note = textField({ name: "words", label: say("What do you see?"), rows: 3 });
@@ -86,6 +87,7 @@ function makeForm(params, done) {
     });
     await done(words[values.kind] ?? values.kind);
   };
+  danger.element.append(call);
   return card([...fields.map(({ element }) => element), notes, make("div", { class: "actions" }, primary(say("Register"), save))],
     { class: "register-form", label: say("Register what you see") });
 }
