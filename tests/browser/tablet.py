@@ -194,10 +194,11 @@ class Tablet:
         self.page.click("main button.primary")
         self.page.wait_for_selector("main[data-page=jobs]")
 
-    def prepare(self) -> None:
+    def prepare(self, *, is_packed: bool = True) -> None:
         """Wait for all that a day without a network needs: the page, the jobs and the map."""
         assert self.ask("day", "m.refreshDay().then((day) => day !== null)")
-        self.ask("pack", "m.downloadPack(() => {})")
+        if is_packed:
+            self.ask("pack", "m.downloadPack(() => {})")
         deadline = 300
         while not self.ask("sw_register", "m.isKeptOffline()") and deadline:
             self.page.wait_for_timeout(100)
