@@ -7,6 +7,7 @@ const calls = {
   withOps: state.withOps,
   toClose: (job) => state.toClose(job.outage).map((one) => one.valve),
   shutBy: (job) => state.shutBy(job.outage).map((one) => one.valve),
+  leftOpen: steps.leftOpen,
   moves: (job, crews) => {
     const { main, others } = steps.nextMoves(job, crews);
     const told = main && (main.kind === "step" ? main.step.action : `${main.kind} ${main.valve.valve}`);

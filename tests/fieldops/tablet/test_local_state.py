@@ -160,6 +160,16 @@ def test_a_part_opens_its_valves_and_a_valve_that_will_not_open_stays_shut(
     assert [one["state"] for one in now["outage"]["valves"]] == ["reopened", "reopened"]
 
 
+def test_who_hands_over_tells_what_is_shut_tagged_and_still_to_close(
+    device: Device, steps: list[Json]
+) -> None:
+    """With what was recorded a minute ago and is on this device alone."""
+    working = job(steps, valve(1), valve(2), valve(3, state="will_not_reopen"), state="working")
+    shut = deed("confirm_valve", valve="V1", result="passing", tag="7")
+    left = device.ask("leftOpen", device.ask("withOps", working, [shut]))
+    assert left == {"valves_shut": ["V1", "V3"], "tags": ["7"], "waiting": ["V2"]}
+
+
 def test_the_second_crew_works_the_valves_and_leaves_the_steps_to_the_first(
     device: Device, steps: list[Json]
 ) -> None:

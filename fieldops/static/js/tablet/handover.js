@@ -1,26 +1,12 @@
 /** Handing a job over at shift end: to whom, what is open, which valves are shut, which tags hang. */
 import { facts, make, notice, textField } from "./elements.js";
 import { day } from "./day.js";
-import { shutBy, toClose } from "./job_state.js";
 import { needsForm } from "./needs_form.js";
+import { leftOpen } from "./steps.js";
 import { name, say } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
 /** @typedef {import("./step_page.js").StepForm} StepForm */
-
-/**
- * What the next crew has to know, as this device has it.
- * @param {JobNow} job
- */
-export function leftOpen(job) {
-  const shut = shutBy(job.outage);
-  const stuck = (job.outage?.valves ?? []).filter((valve) => valve.state === "will_not_reopen");
-  return {
-    valves_shut: [...shut, ...stuck].map((valve) => valve.valve),
-    tags: (job.outage?.valves ?? []).flatMap((valve) => (valve.tag ? [valve.tag] : [])),
-    waiting: toClose(job.outage).map((valve) => valve.valve),
-  };
-}
 
 /**
  * @param {JobNow} job

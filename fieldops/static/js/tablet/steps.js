@@ -97,3 +97,17 @@ export function knownOf(need, job) {
   const value = isFresh ? undefined : factsOf(job)[need.field];
   return isGiven(value) ? value : null;
 }
+
+/**
+ * What the next crew has to know, as this device has it.
+ * @param {JobNow} job
+ */
+export function leftOpen(job) {
+  const shut = shutBy(job.outage);
+  const stuck = (job.outage?.valves ?? []).filter((valve) => valve.state === "will_not_reopen");
+  return {
+    valves_shut: [...shut, ...stuck].map((valve) => valve.valve),
+    tags: (job.outage?.valves ?? []).flatMap((valve) => (valve.tag ? [valve.tag] : [])),
+    waiting: toClose(job.outage).map((valve) => valve.valve),
+  };
+}
