@@ -82,6 +82,7 @@ class _RingValve(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     valve: str
+    table: Literal["valve", "control_valve", "pump", "source"] = "valve"
 
 
 class RingBody(_Body):
@@ -389,17 +390,22 @@ def _replan(deed: Deed, valve: WorkedValve) -> Judged:
 def _device_ring(deed: Deed) -> Judged | None:
     """Keep the ring that a tablet has worked out, and say whether it is the network's."""
     body: RingBody = deed.body
-    valves = [one if isinstance(one, str) else one.valve for one in body.valves]
+    parts = [
+        ("valve", one) if isinstance(one, str) else (one.table, one.valve) for one in body.valves
+    ]
+    valves = {one for table, one in parts if table in {"valve", "control_valve"}}
+    pumps = {*body.pumps, *(one for table, one in parts if table == "pump")}
     ring = plans.DeviceRing(
         stuck=body.stuck,
         valves=frozenset(valves),
-        pumps=frozenset(body.pumps),
+        pumps=frozenset(pumps),
         properties=body.properties,
         critical=body.critical,
     )
     verdict = plans.judge_ring(deed.situation, deed.outage, ring, deed.now)
-    kept = body.model_dump(mode="json", exclude={"customers", "valves"})
-    told = {"ring": kept | {"valves": sorted(set(valves))}, **verdict.as_json()}
+    kept = body.model_dump(mode="json", exclude={"customers", "valves", "pumps"})
+    found = {"valves": sorted(valves), "pumps": sorted(pumps)}
+    told = {"ring": kept | found, **verdict.as_json()}
     deed.tell("device_ring", told)
     return None
 
@@ -791,12 +797,12 @@ def _close(deed: Deed) -> Judged | None:
 VERDICTS = {
     "confirmed": "The server confirms the extended isolation:"
     " %(properties)s properties without water.",
-    "larger": "The server corrects the extended isolation: close %(added)s besides;"
+    "larger": "The server corrects the extended isolation: add %(added)s;"
     " %(properties)s properties without water.",
-    "smaller": "The server corrects the extended isolation: %(removed)s may stay open;"
+    "smaller": "The server corrects the extended isolation: leave out %(removed)s;"
     " %(properties)s properties without water.",
-    "other": "The server corrects the extended isolation: close %(added)s besides,"
-    " %(removed)s may stay open; %(properties)s properties without water.",
+    "other": "The server corrects the extended isolation: add %(added)s,"
+    " leave out %(removed)s; %(properties)s properties without water.",
     "numbers": "The valves are right. The server corrects who loses supply:"
     " %(properties)s properties without water.",
     "not_judged": "What broke is not in the network any more: this cannot be judged.",

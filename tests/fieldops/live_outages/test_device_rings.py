@@ -45,7 +45,10 @@ def test_a_ring_that_the_network_gives_too_is_confirmed(session: Session) -> Non
         CREW,
         stuck="V2",
         result="will_not_close",
-        valves=[{"valve": "V1", "turns_recorded": 20}],
+        valves=[
+            {"valve": "V1", "turns_recorded": 20},
+            {"valve": "S1", "table": "source", "role": "source"},
+        ],
         properties=3,
         critical=0,
         geometry_revision=7,
@@ -76,13 +79,23 @@ def test_what_a_tablets_ring_lacks_and_has_too_much_is_told(session: Session) ->
 
     assert outcome.status == "applied"
     assert say(outcome) == (
-        "The server corrects the extended isolation: close V1 besides, V0, V3 may stay open;"
+        "The server corrects the extended isolation: add V1, leave out V0, V3;"
         " 3 properties without water."
     )
     body = told(session)
     names = ("verdict", "valves_added", "valves_removed", "properties_added", "critical_added")
     assert [body[name] for name in names] == ["corrected", ["V1"], ["V0", "V3"], 1, -1]
     assert outcome.conflicts == {"ring": {"mine": ["V0", "V3"], "theirs": ["V1"]}}
+
+
+def test_a_pump_that_the_network_does_not_stop_is_a_correction(session: Session) -> None:
+    """Pumps and valves may have the same ids."""
+    job = stuck_at_v2(session)
+    ring = [{"valve": "V1"}, {"valve": "U1", "table": "pump"}]
+    outcome = job.do("device_ring", 20, CREW, stuck="V2", valves=ring, properties=3)
+
+    assert told(session)["pumps_removed"] == ["U1"]
+    assert say(outcome).startswith("The server corrects the extended isolation: leave out U1")
 
 
 def test_other_numbers_alone_are_a_correction_too(session: Session) -> None:
