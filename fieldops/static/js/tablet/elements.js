@@ -175,7 +175,8 @@ export function ask({ title, text, fields, yes }) {
 export function toast(text, tone = "good") {
   const element = notice(tone, text);
   element.classList.add("toast");
-  document.body.append(element);
+  // Under an open sheet it would not be seen.
+  (document.querySelector("dialog[open]") ?? document.body).append(element);
   setTimeout(() => element.remove(), 6000);
 }
 

@@ -79,7 +79,8 @@ function signInChip() {
 /** @returns {Chip | null} */
 function needsChip() {
   if (!known.counts?.parked) return null;
-  return { key: "needs", sign: "!", text: say("%(n)s need you", { n: known.counts.parked }), tone: "wrong", route: "#/outbox" };
+  const n = known.counts.parked;
+  return { key: "needs", sign: "!", text: n === 1 ? say("1 needs you") : say("%(n)s need you", { n }), tone: "wrong", route: "#/outbox" };
 }
 
 /** @returns {Chip | null} */
