@@ -171,7 +171,7 @@ BUDGETS: dict[str, int] = {
     "dispatch.show_roads": 4,
     "dispatch.change_road": 9,
     "map_proposals.list_proposals": 5,
-    "map_proposals.show_proposal": 7,
+    "map_proposals.show_proposal": 8,
     "map_proposals.decide": 18,
     "map_proposals.list_tracks": 2,
     "map_proposals.take_track": 9,

@@ -14,6 +14,7 @@ from fieldops.events.service import Outcome, append_event
 from fieldops.map_proposals import queries
 from fieldops.network import service as network
 from fieldops.network.service import FactsWish
+from fieldops.photos import service as photos
 from gis.lines import Lines
 
 if TYPE_CHECKING:
@@ -406,6 +407,7 @@ class Look:
     places: list[PipePlace]
     pipes: list[DrawnPipe]
     valves: list[DrawnValve]
+    photos_on_their_way: frozenset[str]
 
 
 def look_at(session: Session, proposal_id: str) -> Look:
@@ -439,6 +441,7 @@ def look_at(session: Session, proposal_id: str) -> Look:
         places=places,
         pipes=pipes,
         valves=valves,
+        photos_on_their_way=frozenset(photos.list_missing(session, list(proposal.photo_sha256))),
     )
 
 

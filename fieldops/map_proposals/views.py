@@ -85,7 +85,7 @@ def decide(proposal_id: str, decision: str) -> ResponseReturnValue:
 
 
 @map_proposals.get("/tracks")
-@access.allow("dispatcher", "planner", "manager", "crew", menu=_l("Tracks"))
+@access.allow("dispatcher", "planner", "manager", "crew")
 def list_tracks() -> ResponseReturnValue:
     """List the tracks; those of a crew alone see their own."""
     with db.transaction() as session:

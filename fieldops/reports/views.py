@@ -22,7 +22,7 @@ from fieldops.incidents.queries import read_policy
 from fieldops.language import html_lang
 from fieldops.live_outages.service import promise as promise_of
 from fieldops.order_process import forms as order_words
-from fieldops.photos.service import draw_photo, keep_photo
+from fieldops.photos.service import draw_photo, keep_photo, list_missing
 from fieldops.reports import forms as words
 from fieldops.reports import service
 from fieldops.reports.forms import (
@@ -80,6 +80,8 @@ def _calls_page(fields: Mapping[str, str], asked: str = "", problem: str = "") -
         if answer is not None and not _is_desk():
             _check_own(answer)
         tried = service.list_call_backs(session, [answer.report]) if answer else {}
+        sent = answer.report.photo_sha256 if answer else []
+        photos_on_their_way = list_missing(session, sent) if sent else []
         lists = _read_lists(session) if _is_desk() else {}
         is_quiet = service.is_quiet(read_policy(session), now)
         is_outside = service.find_own_crews(session, _person()) is not None
@@ -88,6 +90,7 @@ def _calls_page(fields: Mapping[str, str], asked: str = "", problem: str = "") -
         fields=fields,
         answer=answer,
         tried=tried.get(answer.report.key, []) if answer else [],
+        photos_on_their_way=photos_on_their_way,
         problem=problem,
         is_desk=_is_desk(),
         is_outside=is_outside,

@@ -204,8 +204,9 @@ def test_a_photo_may_follow_its_proposal(client: FlaskClient, town: Session, cre
         client, town, crew, kind="not_there", feature="V1", photo_sha256=["a" * 64]
     )  # fmt: skip
     assert answer["status"] == "applied"
-    page = client.get(f"/map-proposals/{answer['id']}", headers=bearer(town, "planner"))
-    assert "a" * 64 in page.text
+    head = bearer(town, "planner") | {"Accept-Language": "en"}
+    page = client.get(f"/map-proposals/{answer['id']}", headers=head)
+    assert "Photo 1 has not come yet" in page.text
 
 
 def test_the_lists_show_what_waits_and_what_was_decided(

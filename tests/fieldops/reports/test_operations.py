@@ -116,5 +116,8 @@ def test_a_crew_registers_with_no_signal_and_hears_the_number_later(
     report = service.find_report(town, answer["id"])
     assert (report.first_contact_by, report.channel, report.danger) == ("王芳", "crew", True)
     assert report.photo_sha256 == ["b" * 64]
+    desk = bearer(town, "dispatcher") | {"Accept-Language": "en"}
+    page = client.get(f"/calls?report={report.id}", headers=desk)
+    assert "Photo 1 has not come yet" in page.text
     wrong = operation("report:new-2", "register", body=body | {"photo_sha256": ["../x"]})
     assert send(client, head, wrong)[0]["status"] == "illegal"

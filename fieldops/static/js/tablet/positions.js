@@ -5,17 +5,13 @@
 import { isOnline } from "./connection.js";
 import { open } from "./db.js";
 import { button, card, facts, make, moment, notice } from "./elements.js";
-import { metresBetween } from "./here.js";
+import { isWorthTelling, LEAST_MS } from "./position_rule.js";
 import { api, onRevoked, Refused, serverNow, session, watchSession } from "./session.js";
 import { distance, say } from "./words.js";
 
 /** @typedef {{lon: number, lat: number, accuracy_m: number, at: string}} Here */
 /** @typedef {{consent: "yes" | "no" | null, last: Here | null, told_at: string | null, problem: string | null}} Positions */
 
-export const EVERY_MS = 60_000;
-export const EVERY_M = 50;
-/** A fast drive is not told more often than this. */
-const LEAST_MS = 10_000;
 const RETRY_MS = 30_000;
 const KEY = 1;
 const ROUGHEST_M = 500;
@@ -51,14 +47,6 @@ async function note(change) {
   const { problem: _problem, ...kept } = state;
   await (await open()).put("positions", { ...kept, person_id: session()?.person.id ?? null }, KEY);
   for (const watch of watchers) watch();
-}
-
-/** Whether a place is worth telling, after the last one that was told. @param {Here} now @param {Here | null} before */
-export function isWorthTelling(now, before) {
-  if (!before) return true;
-  const passed = Date.parse(now.at) - Date.parse(before.at);
-  if (passed >= EVERY_MS) return true;
-  return passed >= LEAST_MS && metresBetween(now, before) >= Math.max(EVERY_M, now.accuracy_m);
 }
 
 /** Begin: read what the person said before, ask whoever has not been asked, and watch. */
@@ -153,7 +141,8 @@ async function take(here) {
 async function tell() {
   const here = state.last;
   const own = session();
-  if (!here || !own || isTelling || state.consent !== "yes" || here.at === toldPlace?.at) return;
+  if (!here || !own || isTelling || state.consent !== "yes" || document.visibilityState !== "visible") return;
+  if (state.told_at && state.told_at >= here.at) return;
   if (!isWorthTelling(here, toldPlace)) return;
   if (isOnline() === false || !navigator.onLine) return note({});
   if (Date.now() - triedAt < LEAST_MS) return undefined;
