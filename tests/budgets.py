@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 BUDGETS: dict[str, int] = {
-    "tablet.show_shell": 0,
+    "tablet.show_shell": 1,
     "tablet.open_tablet": 1,
-    "tablet.give_worker": 0,
-    "tablet.tell_version": 0,
-    "tablet.give_words": 0,
-    "tablet.give_manifest": 0,
-    "tablet.give_icon": 0,
+    "tablet.give_worker": 1,
+    "tablet.tell_version": 1,
+    "tablet.give_words": 1,
+    "tablet.give_manifest": 1,
+    "tablet.give_icon": 1,
     "rescue.show_form": 1,
     "rescue.receive_file": 1,
     "rescue.show_file": 6,
