@@ -112,10 +112,12 @@ export async function startReleases() {
       tellAll();
     });
     setInterval(check, CHECK_MS);
-    watchConnection(() => {
+    const heed = () => {
       const heard = serverVersion();
       if (heard !== null && heard !== version && heard !== ready) check();
-    });
+    };
+    watchConnection(heed);
+    heed();
   } catch (error) {
     // With no signal the worker that is here already goes on; else nothing is kept.
     if (!navigator.serviceWorker.controller) isKept = false;
