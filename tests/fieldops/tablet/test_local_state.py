@@ -133,6 +133,22 @@ def test_a_stuck_valve_is_not_waited_for_once_the_device_has_a_ring(
     assert now["outage"]["stages"]["water_stopped"] == last["occurred_at"]
 
 
+def test_the_device_takes_up_an_optional_valve_that_its_ring_wants(
+    device: Device, steps: list[Json]
+) -> None:
+    """With what the ring knows of the valves that the plan had not."""
+    working = job(steps, valve(1), valve(2, role="optional"), state="working")
+    stuck = deed("confirm_valve", valve="V1", result="not_found")
+    wanted = [
+        {"valve": "V2", "table": "valve", "role": "close"},
+        {"valve": "P7", "table": "pump", "role": "pump"},
+    ]
+    now = device.ask("withOps", working, [stuck, deed("device_ring", stuck="V1", valves=wanted)])
+    roles = {one["valve"]: (one["role"], one["table"]) for one in now["outage"]["valves"]}
+    assert roles == {"V1": ("stuck", "valve"), "V2": ("close", "valve"), "P7": ("pump", "pump")}
+    assert device.ask("toClose", now) == ["V2", "P7"]
+
+
 def test_a_valve_that_passes_is_shut_only_where_somebody_accepts_it(
     device: Device, steps: list[Json]
 ) -> None:

@@ -1,5 +1,6 @@
 /** What the crew found, in words and photos, and asking for a second crew: at any time of the job. */
 import { make, numberField, photoField, primary, readFields, textField, toast, yesNoField } from "./elements.js";
+import { isGiven } from "./job_state.js";
 import { recordStep } from "./local_state.js";
 import { keepPhoto } from "./photos.js";
 import { go } from "./router.js";
@@ -17,7 +18,8 @@ export function showFindings(element, job) {
   const photos = photoField({ name: "photos", label: say("Photos"), keep: keepPhoto });
   const digging = yesNoField({ name: "needs_excavation", label: say("Excavation needed"), value: job.needs_excavation || null });
   const minutes = numberField({ name: "expected_work_min", label: say("Minutes of work still to come"), min: 1, max: 100_000, step: 15 });
-  const fields = [text, photos, digging, minutes];
+  // What digging had to be answered for is not talked away.
+  const fields = [text, photos, ...(isGiven(job.data.owners_asked) ? [] : [digging]), minutes];
   const notes = make("div", {});
   const act = primary(say("Record"), async () => {
     const values = readFields(fields, notes);

@@ -3,9 +3,9 @@ import { link, make, notice, showProblem } from "./elements.js";
 import { showFindings, showSecondCrew } from "./findings.js";
 import { findStep } from "./job_state.js";
 import { jobNow, watchJobs } from "./local_state.js";
-import { load } from "./parts.js";
 import { overview } from "./overview.js";
 import { showPart } from "./parts_page.js";
+import { showRing } from "./ring_view.js";
 import { jobRoute, showNoStep, showStep } from "./step_page.js";
 import { showTag, showValve } from "./valve_card.js";
 import { say } from "./words.js";
@@ -48,7 +48,7 @@ async function showPiece(element, job, params) {
     if (part) return showPart(element, job, outage, part);
     const valve = outage.valves.find((one) => one.valve === (params.valve ?? params.ring) && (params.table === undefined || one.table === params.table));
     if (!valve) continue;
-    if (params.valve === undefined) return (await load("ring_view"))?.showRing(element, { outage, valve });
+    if (params.valve === undefined) return showRing(element, { outage, valve });
     return params.tag === undefined ? showValve(element, job, outage, valve) : showTag(element, job, outage, valve);
   }
   element.append(notice("warn", say("This is not part of the job any more.")));

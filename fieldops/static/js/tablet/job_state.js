@@ -267,9 +267,12 @@ function followRing(outage, body, op) {
   const wanted = /** @type {(string | Partial<ValveNow>)[]} */ (body.valves ?? []);
   for (const one of wanted) {
     const id = typeof one === "string" ? one : String(one.valve);
-    if (outage.valves.some((valve) => valve.valve === id)) continue;
+    const said = typeof one === "string" ? {} : one;
+    const known = outage.valves.find((valve) => valve.valve === id && (!said.table || said.table === valve.table));
+    if (known && !BOUNDS.has(known.role) && known.state === "to_close") known.role = said.role ?? "close";
+    if (known) continue;
     const number = Math.max(0, ...outage.valves.map((valve) => valve.number ?? 0)) + 1;
-    outage.valves.push({ ...UNKNOWN, ...(typeof one === "string" ? {} : one), valve: id, number, is_from_device: true, recorded: { where: op.state, at: op.occurred_at } });
+    outage.valves.push({ ...UNKNOWN, ...said, valve: id, number, is_from_device: true, recorded: { where: op.state, at: op.occurred_at } });
   }
   const ids = new Set(wanted.map((one) => (typeof one === "string" ? one : String(one.valve))));
   for (const valve of outage.valves) {

@@ -6,6 +6,7 @@ import { ownCrews, recordStep } from "./local_state.js";
 import { navigateButton } from "./navigate.js";
 import { load } from "./parts.js";
 import { isBack, partName } from "./parts_page.js";
+import { viewVerdict } from "./ring_view.js";
 import { go } from "./router.js";
 import { jobRoute, stepName } from "./step_page.js";
 import { nextMoves, partOf, wantedNeeds } from "./steps.js";
@@ -19,6 +20,16 @@ import { clock, distance, figure, name, say } from "./words.js";
 
 /** Farther from the job than this, somebody is asked whether this is the place. */
 const NEAR_M = 300;
+/** What is done to an outage's valves, for the list of what was recorded. */
+/** @type {Record<string, () => string>} */
+const DEEDS = {
+  confirm_valve: () => say("Close the valve"),
+  reopen_valve: () => say("Open the valve"),
+  restore_part: () => say("Restore by part"),
+  refeed: () => say("Feed from elsewhere"),
+  tag: () => say("Tag"),
+  device_ring: () => say("Next valves, computed on the device"),
+};
 const STAGES = ["dispatched", "on_site", "water_stopped", "repaired", "flushed", "restored"];
 
 /**
@@ -55,8 +66,9 @@ export function overview(element, first) {
  */
 async function drawMap(place, job) {
   try {
-    const { showMap } = await load("map_page");
-    const view = await showMap(place, { marks: marksFor(job), focus: { lon: job.lon, lat: job.lat } });
+    const maps = await load("map_page");
+    if (!maps) throw new Error(say("the map is not on this device"));
+    const view = await maps.showMap(place, { marks: marksFor(job), focus: { lon: job.lon, lat: job.lat } });
     return { leave: () => view.remove(), update: (now) => view.setMarks(marksFor(now)) };
   } catch (error) {
     console.warn(error);
@@ -74,6 +86,9 @@ function marksFor(job) {
   return [{ kind: "job", id: job.id, lon: job.lon, lat: job.lat, label: job.id }, ...valves];
 }
 
+/** Before the crew is there, the way is wanted first. @param {JobNow} job */
+const isOnTheWay = (job) => ["assigned", "accepted", "en_route"].includes(job.state) && !job.gone;
+
 /** @param {JobNow} job */
 function viewJob(job) {
   const part = partOf(job, ownCrews());
@@ -82,6 +97,7 @@ function viewJob(job) {
   return [
     make("h1", {}, `${job.id} · ${name("kind", job.kind)} · ${name("severity", job.severity)}`),
     make("p", { class: "place" }, placeOf(job)),
+    ...(isOnTheWay(job) ? [make("div", { class: "actions way" }, navigateButton(job, `${job.id} ${placeOf(job)}`))] : []),
     make("p", { class: "marks" }, badge(stateWord(job), job.is_on_hold ? "warn" : "plain"), job.is_drill ? badge(say("drill"), "info") : null, marksOf(job)),
     ...(refused.length ? [notice("wrong", [make("p", {}, say("%(n)s records of this job need you.", { n: refused.length })), link(say("Outbox"), "#/outbox")])] : []),
     ...(job.gone ? [notice("info", say("This job is no longer yours, as recorded on this device."))] : []),
@@ -90,7 +106,7 @@ function viewJob(job) {
     ...(part === "none" && !job.gone ? [notice("warn", say("This job is not your crew's."))] : []),
     viewMain(job, main),
     ...viewOutages(job),
-    viewOthers(job, others, part !== "none" && !job.gone),
+    viewOthers(job, others, part !== "none" && !job.gone, part === "second"),
     viewFacts(job),
     viewRecords(job),
   ];
@@ -126,6 +142,7 @@ async function take(job, step) {
     await recordStep(job, step.action);
     return toast(say("%(step)s: kept on this device.", { step: stepName(step) }));
   }
+  toast(say("Finding the position…"), "info");
   const here = await findHere();
   const metres = here ? metresBetween(here, job) : null;
   if (metres !== null && metres > NEAR_M) {
@@ -135,6 +152,18 @@ async function take(job, step) {
   const told = here && metres !== null ? { arrival_distance_m: Math.round(metres * 10) / 10, arrival_accuracy_m: Math.round(here.accuracy_m * 10) / 10 } : {};
   await recordStep(job, step.action, told);
   toast(metres === null ? say("Arrival kept on this device; how far from the job is not known.") : say("Arrival kept on this device, %(distance)s from the job.", { distance: distance(metres) }));
+}
+
+/**
+ * The second crew takes none of the order's steps: that it has come is a note.
+ * @param {JobNow} job
+ */
+async function tellArrival(job) {
+  toast(say("Finding the position…"), "info");
+  const here = await findHere();
+  const text = here ? say("The second crew has arrived, %(distance)s from the job.", { distance: distance(metresBetween(here, job)) }) : say("The second crew has arrived; how far from the job is not known.");
+  await recordStep(job, "note", { text });
+  toast(say("Kept on this device."));
 }
 
 /** @param {JobNow} job */
@@ -151,10 +180,18 @@ function viewOutages(job) {
       const at = outage.stages[stage];
       return at ? [make("li", { "data-stage": stage }, `✓ ${name("outage_stage", stage)} ${clock(at)}`)] : [];
     })),
+    ...verdicts(job, outage),
     viewValves(job, outage),
     viewParts(job, outage),
   ], { class: "outage", label: outage.id }));
 }
+
+/**
+ * The rings that this device has worked out, and what the server said of them.
+ * @param {JobNow} job
+ * @param {OutageNow} outage
+ */
+const verdicts = (job, outage) => job.records.filter((op) => op.action === "device_ring" && op.subject === `outage:${outage.id}`).map(viewVerdict);
 
 /**
  * @param {JobNow} job
@@ -187,8 +224,9 @@ function viewParts(job, outage) {
  * @param {JobNow} job
  * @param {Step[]} others
  * @param {boolean} isOurs
+ * @param {boolean} isSecond
  */
-function viewOthers(job, others, isOurs) {
+function viewOthers(job, others, isOurs, isSecond) {
   const shown = others.filter((step) => step.action !== "set" && step.action !== "note");
   const act = (/** @type {Step} */ step) => {
     const element = button(stepName(step), () => take(job, step), { look: step.action === "decline" ? "danger" : "plain" });
@@ -198,9 +236,10 @@ function viewOthers(job, others, isOurs) {
   const canNote = isOurs && others.some((step) => step.action === "note");
   return make("section", { class: "others" }, make("h2", {}, say("Also possible")), make("div", { class: "actions" },
     shown.map(act),
+    isSecond && canNote ? button(say("Our crew has arrived"), () => tellArrival(job)) : null,
     canNote ? link(say("Findings"), `${jobRoute(job.id)}?do=findings`) : null,
     canNote && !job.second_crew ? link(say("Ask for a second crew"), `${jobRoute(job.id)}?do=second_crew`) : null,
-    navigateButton(job, `${job.id} ${placeOf(job)}`)));
+    isOnTheWay(job) ? null : navigateButton(job, `${job.id} ${placeOf(job)}`)));
 }
 
 /** @param {JobNow} job */
@@ -239,7 +278,7 @@ function viewRecords(job) {
   const word = (/** @type {import("./db.js").Op} */ op) => {
     const valve = op.body.valve ? ` ${op.body.valve}` : "";
     const result = op.body.result ? ` · ${name("valve_state", String(op.body.result))}` : "";
-    return `${op.subject.startsWith("work_order:") ? name("action", op.action) : name("outage_action", op.action)}${valve}${result}`;
+    return `${op.subject.startsWith("work_order:") ? name("action", op.action) : DEEDS[op.action]?.() ?? op.action}${valve}${result}`;
   };
   if (!job.records.length) return make("p", { class: "quiet" }, say("Nothing was recorded on this device yet."));
   return make("section", {}, make("h2", {}, say("Recorded on this device")), make("ol", { class: "plain records" }, [...job.records].reverse().map((op) =>

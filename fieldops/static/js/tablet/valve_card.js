@@ -59,7 +59,13 @@ export function showValve(element, job, outage, valve) {
   if (valve.where.chamber && findStep(job, "enter_chamber")?.is_mine) {
     element.append(make("div", { class: "actions" }, link(name("action", "enter_chamber"), `${jobRoute(job.id)}?do=enter_chamber`)));
   }
-  if (isOpening) showOpening(element, job, outage, valve);
+  if (isShut(valve) && valve.role !== "verify_shut") {
+    element.append(make("div", { class: "actions" }, link(valve.tag ? say("Take the tag off") : say("Hang a tag"), valveRoute(job, valve, "&tag=1"))));
+  }
+  if (valve.role === "refeed" && valve.state === "to_open") {
+    element.append(notice("info", say("Opened to feed from elsewhere, once the dispatcher wants it.")), make("div", { class: "actions" },
+      link(say("Open valve %(valve)s", { valve: valve.valve }), `${jobRoute(job.id)}?part=${encodeURIComponent(`refeed:${valve.valve}`)}`)));
+  } else if (isOpening) showOpening(element, job, outage, valve);
   else if (valve.state === "reopened" || valve.state === "handed_over") element.append(notice("good", say("This valve is done.")));
   else showClosing(element, job, outage, valve);
 }
