@@ -46,6 +46,7 @@ FEATURES = (
     "packs",
     "release_codes",
     "map_proposals",
+    "tracks",
     "network",
     "network_files",
     "outages",

@@ -1,4 +1,4 @@
-"""The pages of proposals to the map, and of tracks."""
+"""The pages of proposals to the map."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from fieldops import access, db
-from fieldops.access import STAFF, Role
+from fieldops.access import Role
 from fieldops.errors import FieldopsError
 from fieldops.events.service import Actor
 from fieldops.map_proposals import forms, service
@@ -82,52 +82,3 @@ def decide(proposal_id: str, decision: str) -> ResponseReturnValue:
     else:
         flash(_("Rejected. Whoever proposed it reads why."), "done")
     return redirect(url("map_proposals.list_proposals"))
-
-
-@map_proposals.get("/tracks")
-@access.allow("dispatcher", "planner", "manager", "crew")
-def list_tracks() -> ResponseReturnValue:
-    """List the tracks; those of a crew alone see their own."""
-    with db.transaction() as session:
-        tracks = service.list_tracks(session, _person())
-    return render_template("map_proposals/tracks.html", tracks=tracks)
-
-
-@map_proposals.post("/tracks")
-@access.allow(*STAFF)
-def take_track() -> ResponseReturnValue:
-    """Take a GPX file in."""
-    request.max_content_length = forms.LARGEST_GPX_BYTES + 2**16
-    sent = request.files.get("file")
-    if sent is None or not sent.filename:
-        raise FieldopsError("Choose a GPX file first.")
-    client_id, parts = forms.read_gpx(sent.read(), sent.filename)
-    with db.transaction() as session:
-        track = service.keep_track(session, client_id, parts, Actor.of(_person()), _now())
-    flash(_("The track is kept as %(track)s.", track=track.id), "done")
-    return redirect(url("map_proposals.show_track", track_id=track.id))
-
-
-@map_proposals.get("/tracks/<track_id>")
-@access.allow("dispatcher", "planner", "manager", "crew")
-def show_track(track_id: str) -> ResponseReturnValue:
-    """Show where a track runs."""
-    with db.transaction() as session:
-        track, ways, pipes, valves = service.look_along(session, track_id, _person())
-    return render_template(
-        "map_proposals/track.html",
-        track=track,
-        picture=forms.draw_ways(ways, pipes, valves),
-        has_network=bool(pipes),
-        may_delete=service.may_delete(track, _person()),
-    )
-
-
-@map_proposals.post("/tracks/<track_id>/delete")
-@access.allow("dispatcher", "planner", "manager", "crew")
-def delete_track(track_id: str) -> ResponseReturnValue:
-    """Forget a track."""
-    with db.transaction() as session:
-        track = service.delete_track(session, track_id, _person())
-    flash(_("%(track)s is deleted.", track=track.id), "done")
-    return redirect(url("map_proposals.list_tracks"))

@@ -34,7 +34,7 @@ FEATURES = {
     "report": "reports",
     "incident": "incidents",
     "map_proposal": "map_proposals",
-    "track": "map_proposals",
+    "track": "tracks",
 }
 """Which feature applies the operations on which kind of subject."""
 

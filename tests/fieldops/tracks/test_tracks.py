@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fieldops.errors import FieldopsError
-from fieldops.map_proposals.forms import read_gpx
-from fieldops.map_proposals.service import find_track
+from fieldops.tracks.forms import read_gpx
+from fieldops.tracks.service import find_track
 from tests.fieldops.outages.towns import street
 from tests.people import bearer, sign_in
 from tests.sending import operation, send

@@ -1,0 +1,1 @@
+"""Ways that people went, from files of their devices."""
