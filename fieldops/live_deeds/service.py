@@ -126,8 +126,9 @@ class StageBody(_Body):
 
 
 class TagBody(_ValveBody):
-    """A tag hung or taken off by itself."""
+    """A tag hung or taken off by itself, or a valve opened to feed from elsewhere."""
 
+    release_code: str | None = Field(default=None, max_length=20)
     is_taken_off: bool = False
 
 
@@ -604,7 +605,8 @@ def _open_refeed(deed: Deed, valve: WorkedValve) -> None:
     )
     _note_facts(deed, after)
     deed.changed.append(f"valve:{valve.valve}")
-    deed.tell("valve_reopened", {"valve": valve.valve, "result": "opened", "tag": None})
+    told = {"valve": valve.valve, "result": "opened", "tag": None}
+    deed.tell("valve_reopened", told | _told_of_release(deed, valve))
 
 
 def _hang_tag(deed: Deed, valve: WorkedValve) -> None:
