@@ -98,7 +98,8 @@ def receive_file() -> ResponseReturnValue:
     form = RescueForm()
     if not form.validate():
         return render_template("sync/rescue.html", form=form), 400
-    data = form.file.data.read()
+    with form.file.data.stream as sent:
+        data = sent.read()
     try:
         sha256, _content = read_rescue(data)
     except FieldopsError as error:

@@ -174,7 +174,24 @@ export async function withRoom(write) {
       return reserve !== undefined;
     });
     if (!was) throw error;
-    return write();
+    return againUntilFree(write);
+  }
+}
+
+/**
+ * The browser frees the room a moment after it was given up.
+ * @template Result
+ * @param {() => Promise<Result>} write
+ * @returns {Promise<Result>}
+ */
+async function againUntilFree(write) {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!(error instanceof StorageFull) || tries >= 5) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
   }
 }
 
@@ -182,9 +199,10 @@ export async function withRoom(write) {
 export async function keepReserve() {
   const db = await open();
   if ((await db.getKey("kv", "reserve")) !== undefined) return;
-  // Of chance, for a browser may press zeros into nothing.
-  const reserve = new Uint8Array(RESERVE_BYTES);
-  for (let at = 0; at < RESERVE_BYTES; at += 65536) crypto.getRandomValues(reserve.subarray(at, at + 65536));
+  // A file of its own, whose room is free as soon as it goes; of chance, for zeros may be pressed into nothing.
+  const bytes = new Uint8Array(RESERVE_BYTES);
+  for (let at = 0; at < RESERVE_BYTES; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
+  const reserve = new Blob([bytes]);
   await durably(["kv"], async (writing) => void (await writing.objectStore("kv").put(reserve, "reserve"))).catch(
     () => undefined, // No room for a reserve: the page warns of that by what is left.
   );

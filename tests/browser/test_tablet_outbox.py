@@ -1,0 +1,440 @@
+"""The tablet's outbox in a real browser: what was recorded is never lost, and never done twice."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from fieldops.access import Role
+from fieldops.accounts.queries import insert_person
+from fieldops.accounts.service import set_password
+from fieldops.events.queries import fetch_events_of
+from fieldops.events.service import SYSTEM, Actor, Operation
+from fieldops.photos.service import EXIF_FACTS, TAKEN_AT, find_photo
+from fieldops.work_orders.service import OrderDraft, apply_operation, find_order, open_order
+from tests.browser.conftest import PATIENCE_MS
+from tests.browser.tablet import Tablet
+from tests.fieldops.sync.rescues import take_in
+from tests.people import sign_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page, Route
+
+    from fieldops.events.queries import Event
+    from tests.browser.conftest import Site
+
+pytestmark = pytest.mark.enable_socket
+
+PASSWORD = "regen-im-schacht-7"  # noqa: S105 - of a person made up here
+OPS = "**/api/v1/ops"
+DISPATCHER = Actor(name="王芳", roles=frozenset({"dispatcher"}))
+
+
+@dataclass
+class Hand:
+    """A tablet in somebody's hand, with an order to record on."""
+
+    tablet: Tablet
+    site: Site
+    login: str
+    order: str
+
+    @property
+    def page(self) -> Page:
+        """The page on it."""
+        return self.tablet.page
+
+    def record(self, count: int = 1, **more: object) -> None:
+        """Record notes on the order, one after the other."""
+        wanted = {"subject": f"work_order:{self.order}", "action": "note"} | more
+        code = (
+            "(async () => { for (let n = 0; n < told.count; n += 1) await m.enqueue("
+            "{body: {text: `note ${crypto.randomUUID()}`}, ...told.wanted}); })()"
+        )
+        self.tablet.ask("outbox", code, {"count": count, "wanted": wanted})
+
+    def counts(self) -> dict[str, Any]:
+        """Count what waits."""
+        found: dict[str, Any] = self.tablet.ask("outbox", "m.counts()")
+        return found
+
+    def sender(self) -> dict[str, Any]:
+        """Tell what the sender waits for."""
+        code = "new Promise((done) => m.watchSender(done))"
+        found: dict[str, Any] = self.tablet.ask("sender", code)
+        return found
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Wait for something that takes its time."""
+        for _ in range(PATIENCE_MS // 50):
+            if is_so():
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"waited in vain: {self.counts()} {self.sender()}")
+
+    def wait_sent(self) -> None:
+        """Wait until the server has all."""
+        self.wait_until(lambda: self.tablet.unsent() == 0)
+
+    def events(self) -> list[Event]:
+        """Read what the server knows of the order's notes, in its order."""
+        with self.site.sessions() as session:
+            key = find_order(session, self.order).key
+            found = fetch_events_of(session, "work_order", [key])
+        return [event for event in found if event.kind == "work_order.noted"]
+
+    def dispatch(self, action: str, **body: object) -> None:
+        """Let a dispatcher take a step on the order."""
+        now = dt.datetime.now(dt.UTC)
+        wanted = Operation(
+            subject_kind="work_order", subject_id=self.order, action=action, body=body
+        )
+        with self.site.sessions.begin() as session:
+            outcome = apply_operation(session, wanted, DISPATCHER, now)
+            assert outcome.status == "applied", outcome
+
+    def version(self) -> int:
+        """Give the order's version on the server."""
+        with self.site.sessions() as session:
+            return find_order(session, self.order).version
+
+
+def make_login(site: Site, name: str = "李强") -> str:
+    """Let there be somebody who may sign in."""
+    login = f"crew-{secrets.token_hex(4)}"
+    with site.sessions.begin() as session:
+        roles = (Role.CREW, Role.DISPATCHER)
+        person = insert_person(session, login=login, name=name, roles=roles, password_hash=None)
+        set_password(session, person, PASSWORD)
+    return login
+
+
+def sign_on(tablet: Tablet, login: str) -> None:
+    """Sign in without the form, which has tests of its own."""
+    told = {"login": login, "password": PASSWORD, "name": "平板 7"}
+    tablet.ask("session", "m.signIn(told).then(() => null)", told)
+
+
+@pytest.fixture(scope="module")
+def tablet(browser: Browser, site: Site) -> Iterator[Tablet]:
+    """Open the page once; each test has the device cleared."""
+    # The worker would send past the routes by which these tests lose replies.
+    context = browser.new_context(service_workers="block", locale="en", accept_downloads=True)
+    tablet = Tablet.open(context, site.url)
+    # Without its worker the page keeps only what it has once opened.
+    tablet.go("#/outbox")
+    yield tablet
+    context.close()
+    assert [fault for fault in tablet.faults if "'update'" not in fault] == []
+
+
+@pytest.fixture
+def hand(tablet: Tablet, site: Site) -> Iterator[Hand]:
+    """Give the cleared tablet to a new person, with a new order."""
+    login = make_login(site)
+    with site.sessions.begin() as session:
+        draft = OrderDraft(kind="repair", severity="leak", lon=117.23, lat=31.82)
+        order = open_order(session, draft, SYSTEM, dt.datetime.now(dt.UTC)).id
+    tablet.ask("wipe", "m.wipeStores('all')")
+    tablet.go("#/settings")
+    sign_on(tablet, login)
+    yield Hand(tablet, site, login, order)
+    tablet.online()
+    tablet.page.unroute_all(behavior="ignoreErrors")
+    tablet.context.unroute_all(behavior="ignoreErrors")
+
+
+def test_what_is_recorded_without_a_network_is_sent_in_order_when_it_is_back(hand: Hand) -> None:
+    """Until then it is on the device, and the page says so; a reload changes nothing."""
+    hand.tablet.offline()
+    hand.record(12)
+    assert hand.counts()["unsent"] == 12
+    assert {op["state"] for op in hand.tablet.ops()} == {"here"}
+    hand.tablet.go("#/outbox")
+    expect(hand.page.locator("#waiting")).to_contain_text("On this device")
+    expect(hand.page.locator("main")).to_contain_text("12 unsent")
+    recorded = [op["op_id"] for op in hand.tablet.ops()]
+    hand.tablet.online()
+    hand.wait_sent()
+    told = hand.events()
+    assert [event.op_id for event in told] == recorded
+    assert all(event.occurred_at < event.received_at for event in told)
+    expect(hand.page.locator("#confirmed")).to_contain_text("Confirmed")
+    assert {op["state"] for op in hand.tablet.ops()} == {"confirmed"}
+
+
+def test_a_lost_reply_is_asked_for_again_and_nothing_is_done_twice(hand: Hand) -> None:
+    """The server has done it; the tablet does not know, keeps it, and asks once more."""
+    lost = []
+
+    def lose(route: Route) -> None:
+        if len(lost) < 2:
+            lost.append(route.fetch().status)
+            route.abort()
+        else:
+            route.continue_()
+
+    hand.page.route(OPS, lose)
+    hand.record(3)
+    hand.wait_until(lambda: len(lost) == 1 and not hand.sender()["isSending"])
+    assert hand.counts() == {"unsent": 3, "parked": 0, "photos": 0, "others": []}
+    hand.tablet.send()
+    hand.tablet.send()
+    hand.wait_sent()
+    assert lost == [200, 200]
+    told = [event.op_id for event in hand.events()]
+    assert told == [op["op_id"] for op in hand.tablet.ops()]
+    assert len(set(told)) == 3
+
+
+def test_two_tabs_send_one_after_the_other_and_all_once(hand: Hand) -> None:
+    """Whichever holds the lock sends; the other waits, and both see the same."""
+    second = Tablet.open(hand.tablet.context, hand.site.url)
+    other = Hand(second, hand.site, hand.login, hand.order)
+    under_way: list[int] = [0, 0]
+
+    def count(route: Route) -> None:
+        under_way[0] += 1
+        under_way[1] = max(under_way)
+        answer = route.fetch()
+        under_way[0] -= 1
+        route.fulfill(response=answer)
+
+    hand.tablet.offline()
+    hand.record(30)
+    other.record(30)
+    hand.tablet.context.route(OPS, count)
+    hand.tablet.online()
+    for tab in (hand, other):
+        tab.page.evaluate("dispatchEvent(new Event('online'))")
+    hand.wait_sent()
+    assert other.counts()["unsent"] == 0
+    told = [event.op_id for event in hand.events()]
+    assert len(told) == len(set(told)) == 60
+    assert told == [op["op_id"] for op in hand.tablet.ops()]
+    assert under_way[1] == 1
+    second.page.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "waiting"),
+    [
+        ({"status": 401, "json": {"type": "fieldops:token-expired", "detail": "x"}}, "sign_in"),
+        ({"status": 403, "json": {"type": "fieldops:forbidden", "detail": "x"}}, "forbidden"),
+        ({"status": 503, "body": "busy"}, "server"),
+        ({"status": 200, "content_type": "text/html", "body": "<h1>Hotel</h1>"}, "network"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+def test_no_refusal_of_the_door_parks_or_drops_anything(
+    hand: Hand, answer: dict[str, Any], waiting: str
+) -> None:
+    """Sending waits, and goes on where it stood; also behind a hotel's sign-in page."""
+    hand.page.route(OPS, lambda route: route.fulfill(**answer))
+    hand.record(2)
+    hand.wait_until(lambda: hand.sender()["waiting"] == waiting)
+    assert hand.counts()["unsent"] == 2
+    assert hand.counts()["parked"] == 0
+    assert {op["state"] for op in hand.tablet.ops()} == {"here"}
+    hand.page.unroute(OPS)
+    if waiting == "sign_in":
+        sign_on(hand.tablet, hand.login)
+    hand.tablet.send()
+    hand.wait_sent()
+    assert len(hand.events()) == 2
+
+
+def set_minutes(hand: Hand, minutes: int, base: int) -> None:
+    """Record how long the work is thought to take."""
+    hand.record(action="set", body={"expected_work_min": minutes}, base_version=base)
+
+
+def test_a_conflict_shows_both_values_and_a_person_decides(hand: Hand) -> None:
+    """Who wrote the other one stands beside it; nothing is overwritten without a word."""
+    base = hand.version()
+    hand.dispatch("set", expected_work_min=45)
+    set_minutes(hand, 90, base)
+    hand.wait_until(lambda: hand.counts()["parked"] == 1)
+    hand.tablet.go("#/outbox")
+    card = hand.page.locator("#needs-you .refused")
+    expect(card.locator(".mine")).to_contain_text("90")
+    expect(card.locator(".theirs")).to_contain_text("45")
+    expect(card.locator(".theirs")).to_contain_text("王芳")
+    card.get_by_role("button", name="Keep mine").click()
+    hand.wait_until(lambda: hand.counts()["parked"] == 0 and hand.counts()["unsent"] == 0)
+    with hand.site.sessions() as session:
+        assert find_order(session, hand.order).expected_work_min == 90
+    # Again, and this time the other value stays, with a note of one's own.
+    base = hand.version()
+    hand.dispatch("set", expected_work_min=30)
+    set_minutes(hand, 120, base)
+    expect(card.locator(".mine")).to_contain_text("120")
+    card.get_by_role("button", name="Take theirs").click()
+    hand.wait_until(lambda: hand.counts()["parked"] == 0 and hand.counts()["unsent"] == 0)
+    with hand.site.sessions() as session:
+        assert find_order(session, hand.order).expected_work_min == 30
+    assert "120" in hand.events()[-1].body["text"]
+
+
+def test_what_somebody_else_recorded_waits_for_them_and_no_step_drops_it(hand: Hand) -> None:
+    """Signing out asks with the count; forgetting a refused record asks, too."""
+    hand.tablet.offline()
+    hand.record(2)
+    asked = hand.tablet.ask(
+        "session",
+        "(async () => { let n; await m.signOut((c) => { n = c; return false; }); return n; })()",
+    )
+    assert asked == 2
+    assert hand.tablet.ask("session", "m.session() !== null")
+    hand.tablet.ask("session", "m.signOut(() => true)")
+    hand.tablet.online()
+    sign_on(hand.tablet, make_login(hand.site, "赵敏"))
+    hand.record(1)
+    hand.wait_until(lambda: hand.counts()["unsent"] == 2)
+    [others] = hand.counts()["others"]
+    assert (others["person_name"], others["unsent"]) == ("李强", 2)
+    assert [event.person_name for event in hand.events()] == ["赵敏"]
+    hand.tablet.go("#/outbox")
+    expect(hand.page.locator("main")).to_contain_text(
+        "2 records of 李强 are sent when 李强 signs in"
+    )
+    sign_on(hand.tablet, hand.login)
+    hand.wait_sent()
+    assert [event.person_name for event in hand.events()] == ["赵敏", "李强", "李强"]
+
+
+@cache
+def noise() -> str:
+    """Take a photo that no browser can make small, and that says when and where it was taken."""
+    image = Image.frombytes("RGB", (700, 700), os.urandom(3 * 700 * 700))
+    exif = Image.Exif()
+    exif.get_ifd(EXIF_FACTS)[TAKEN_AT] = "2026:07:14 09:30:00"
+    exif.get_ifd(0x8825).update({1: "N", 2: (31.0, 49.0, 12.0), 3: "E", 4: (117.0, 13.0, 48.0)})
+    written = BytesIO()
+    image.save(written, "JPEG", exif=exif, quality=90)
+    return base64.b64encode(written.getvalue()).decode()
+
+
+BLOB = "new Blob([Uint8Array.from(atob(told), (one) => one.charCodeAt(0))], {type: 'image/jpeg'})"
+
+
+def keep_photo(hand: Hand) -> dict[str, Any]:
+    """Keep a photo on the device."""
+    code = f"m.keepPhoto({BLOB}).then(({{blob, ...facts}}) => facts)"
+    found: dict[str, Any] = hand.tablet.ask("photos", code, noise())
+    return found
+
+
+def test_a_photo_goes_after_the_data_in_pieces_and_goes_on_where_it_was_cut(hand: Hand) -> None:
+    """What its camera said is kept apart; the device lets go only when the server has all."""
+    hand.tablet.offline()
+    kept = keep_photo(hand)
+    hand.record(1)
+    assert kept["taken_at"] == "2026-07-14T01:30:00.000Z"
+    assert kept["lon"] == pytest.approx(117.23)
+    asked: list[str] = []
+
+    def cut(route: Route) -> None:
+        span = route.request.headers.get("content-range", "")
+        asked.append(span or route.request.url.rpartition("/")[2])
+        if span and sum(one.startswith("bytes") for one in asked) == 2:
+            route.abort()
+        else:
+            route.continue_()
+
+    hand.page.route(OPS, cut)
+    hand.page.route("**/api/v1/photos/**", cut)
+    hand.tablet.online()
+    hand.wait_until(lambda: len(asked) >= 4 and not hand.sender()["isSending"])
+    assert hand.counts()["photos"] == 1
+    hand.tablet.send()
+    hand.wait_sent()
+    assert asked[0] == "ops"
+    firsts = [one.split()[1].split("-")[0] for one in asked if one.startswith("bytes")]
+    assert firsts[:3] == ["0", "262144", "262144"]
+    with hand.site.sessions() as session:
+        found = find_photo(session, kept["sha256"])
+    assert found.original_sha256 == kept["original_sha256"] != kept["sha256"]
+    assert found.claimed_lon == pytest.approx(117.23)
+    assert hand.tablet.ask("photos", "m.photoAddress(told)", kept["sha256"]) is None
+
+
+def test_a_rescue_file_carries_all_that_is_unsent_and_the_tablet_may_send_it_too(
+    hand: Hand,
+) -> None:
+    """A dispatcher reads it in; whatever comes second is only answered."""
+    hand.tablet.offline()
+    hand.record(3)
+    kept = keep_photo(hand)
+    hand.tablet.go("#/outbox")
+    with hand.page.expect_download() as saved:
+        hand.page.click("#rescue")
+    data = saved.value.path().read_bytes()
+    assert json.loads(data)["format"] == "fieldops-rescue"
+    client = hand.site.app.test_client()
+    with hand.site.sessions() as session:
+        headers = sign_in(client, session, Role.DISPATCHER)
+    assert 'id="refused"' not in take_in(client, headers, data)
+    told = [event.op_id for event in hand.events()]
+    assert told == [op["op_id"] for op in hand.tablet.ops()]
+    with hand.site.sessions() as session:
+        assert find_photo(session, kept["sha256"]).original_sha256 == kept["original_sha256"]
+    hand.tablet.online()
+    hand.wait_sent()
+    assert hand.counts()["parked"] == 0
+    assert [event.op_id for event in hand.events()] == told
+
+
+FULL = """
+(is_full) => {
+  const own = (window.own ??= {add: IDBObjectStore.prototype.add, put: IDBObjectStore.prototype.put,
+    remove: IDBObjectStore.prototype.delete});
+  let full = is_full;
+  const writing = (name) => function (...told) {
+    if (full) throw new DOMException("no room", "QuotaExceededError");
+    return own[name].apply(this, told);
+  };
+  IDBObjectStore.prototype.add = writing("add");
+  IDBObjectStore.prototype.put = writing("put");
+  IDBObjectStore.prototype.delete = function (key) {
+    if (key === "reserve") full = false;
+    return own.remove.call(this, key);
+  };
+}
+"""
+"""Let the browser say that it has no room, until the reserve is given up."""
+
+
+def test_a_full_device_says_so_and_still_takes_records(hand: Hand) -> None:
+    """A photo is refused with what to do; a record finds the room that was kept back for it."""
+    hand.tablet.offline()
+    hand.tablet.ask("outbox", "m.keepReserve()")
+    hand.page.evaluate(FULL, 1)
+    code = f"m.keepPhoto({BLOB}).catch((error) => [error.name, error.message])"
+    name, message = hand.tablet.ask("photos", code, noise())
+    assert name == "StorageFull"
+    assert "still on the page" in message
+    assert hand.counts()["photos"] == 0
+    hand.record(1)
+    assert hand.counts()["unsent"] == 1
+    hand.page.evaluate(FULL, 1)
+    code = "m.enqueue({subject: 'work_order:W-1', action: 'note'}).catch((error) => error.name)"
+    assert hand.tablet.ask("outbox", code) == "StorageFull"
+    assert hand.counts()["unsent"] == 1
+    hand.page.evaluate(FULL, 0)
+    hand.tablet.online()
+    hand.wait_sent()
+    assert len(hand.events()) == 1
