@@ -202,7 +202,6 @@ OUTAGE_SAME = (
     "customers_out",
     "properties_out",
     "people_out",
-    "critical",
     "forecast",
     "stages",
     "promised_by",
@@ -216,6 +215,7 @@ def _outage(picture: Picture, worked: Worked) -> Json:
     return {
         **{name: shown[name] for name in OUTAGE_SAME},
         "question": question_as_json(live.outage, live.plan),
+        "critical": [{"customer": customer} for customer in shown["critical"]],
         # What is confirmed in two steps says how many connections were shown in the first.
         "customers": shown["connections"],
         "plan": _plan(live.plan),

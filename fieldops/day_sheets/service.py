@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from fieldops.access import Role
 from fieldops.crews import service as crews
 from fieldops.day_sheets import queries
-from fieldops.devices.service import list_districts
 from fieldops.events.queries import fetch_head
 from fieldops.live_outages import service as live_outages
 from fieldops.live_supply.queries import fetch_of_incident
 from fieldops.order_book.service import list_own_jobs
 from fieldops.order_process.service import find_process, read_policy
+from fieldops.packs.queries import WHOLE
 from fieldops.report_records.service import list_of_incidents
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def describe_day(session: Session, person: Person, device: Device | None, now: d
     """
     Give somebody's day: the open jobs of the own crews, and none besides.
 
-    A tablet has the pack of its own district; one of none may choose among all.
+    A tablet has the pack of its own district; one of none that of the whole network.
     """
     # Read first: what happens meanwhile is told again rather than not at all.
     position = fetch_head(session)
@@ -101,7 +101,7 @@ def describe_day(session: Session, person: Person, device: Device | None, now: d
         other_crews=[one for one in visible if one not in own],
         policy=read_policy(session),
         jobs=jobs,
-        districts=_list_districts(session, device),
+        districts=[device.district if device and device.district else WHOLE],
         worked=_list_worked(session, [one for found in pictures.values() for one in found]),
     )
 
@@ -141,12 +141,6 @@ def _list_steps(process: Process, person: Person) -> tuple[Transition, ...]:
         if roles & each.may
         and not (each.is_not_for_own_crew and roles & each.may == {str(Role.CREW)})
     )
-
-
-def _list_districts(session: Session, device: Device | None) -> list[str]:
-    if device is not None and device.district is not None:
-        return [device.district]
-    return [district for district, _ in list_districts(session)]
 
 
 def _list_worked(session: Session, pictures: Iterable[Picture]) -> Worked:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fieldops.devices.queries import update_device
 from fieldops.language import LANGUAGES
 from fieldops.settings import CHECKOUT
 from tests.fieldops.live_outages.jobs import at
@@ -41,11 +42,23 @@ def test_a_crew_gets_its_job_with_the_valves_in_closing_order(
     assert [crew["id"] for crew in day["crews"]] == [morning.cast.crew_id]
     outage = day["jobs"][0]["outage"]
     assert outage["id"] == morning.outage.id
+    assert outage["critical"] == []
     cards = [card for card in outage["valves"] if card["role"] == "close"]
     assert [(card["valve"], card["number"]) for card in cards] == [("V2", 1)]
     card = cards[0]
     assert (card["turns_recorded"], card["closes"], card["is_boundary"]) == (20, "unknown", False)
     assert isinstance(card["lon"], float)
+
+
+def test_who_must_not_be_dry_is_named(client: FlaskClient, session: Session) -> None:
+    """A larger ring takes the hospital's water."""
+    morning = begin_day(session)
+    morning.outage.must("confirm_valve", 5, valve="V2", result="not_found")
+    morning.outage.must("confirm_valve", 6, valve="V1", result="not_found")
+    outage = ask(client, morning.tablet.headers)["jobs"][0]["outage"]
+    assert outage["critical"] == [{"customer": "C1"}]
+    states = {card["valve"]: card["state"] for card in outage["valves"]}
+    assert (states["V0"], states["V1"]) == ("to_close", "not_found")
 
 
 def test_what_may_come_next_is_told_for_every_state(client: FlaskClient, session: Session) -> None:
@@ -125,6 +138,16 @@ def test_a_job_of_two_crews_is_in_the_day_of_both(client: FlaskClient, session: 
     assert morning.cast.other_crew.person_id is not None
     second = sign_tablet_in(session, morning.cast.other_crew.person_id)
     assert [job["id"] for job in ask(client, second.headers)["jobs"]] == [morning.order]
+
+
+def test_a_tablet_is_told_of_its_own_district_alone(client: FlaskClient, session: Session) -> None:
+    """One of none has the pack of the whole network; one that moves hears of it with the day."""
+    tablet = begin_day(session).tablet
+    assert ask(client, tablet.headers)["districts"] == ["whole"]
+    update_device(session, tablet.device.key, district="district-7")
+    session.commit()
+    day = ask(client, tablet.headers)
+    assert (day["districts"], day["device"]["district"]) == (["district-7"], "district-7")
 
 
 def test_somebody_of_no_crew_has_an_empty_day(client: FlaskClient, session: Session) -> None:

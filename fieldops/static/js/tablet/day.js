@@ -1,6 +1,6 @@
 import { kv } from "./db.js";
 import { counts, watchOutbox } from "./outbox.js";
-import { api, onRevoked, session, watchSession } from "./session.js";
+import { api, noteDevice, onRevoked, session, watchSession } from "./session.js";
 
 /**
  * A word in both languages.
@@ -114,7 +114,7 @@ import { api, onRevoked, session, watchSession } from "./session.js";
  * @property {number} customers_out
  * @property {number} properties_out
  * @property {number | null} people_out
- * @property {{customer: string, [name: string]: unknown}[]} critical
+ * @property {{customer: string}[]} critical the critical customers that are dry or will be
  * @property {Record<string, {p10: string, p50: string, p90: string}>} forecast
  * @property {Record<string, string>} stages when each happened
  * @property {string | null} promised_by
@@ -276,6 +276,7 @@ async function ask() {
   if (who === undefined || session()?.person.id !== who || !heard) return day();
   kept = { day: heard, etag: answer.headers.get("ETag") ?? kept?.etag ?? null, person: who, asked_at: Date.now() };
   await kv.set(KEY, kept);
+  await noteDevice(heard.device);
   tellWatchers();
   channel.postMessage("changed");
   return day();

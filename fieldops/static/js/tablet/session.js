@@ -231,6 +231,19 @@ export async function signIn(who) {
 }
 
 /**
+ * Take over what the server says of this tablet: it may have got another name or district.
+ * @param {Session["device"] | null} told
+ */
+export async function noteDevice(told) {
+  const own = known?.device;
+  if (!known || !own || told?.id !== own.id || (told.name === own.name && told.district === own.district)) return;
+  known = { ...known, device: { id: told.id, name: told.name, district: told.district } };
+  await kv.set(KEY, known);
+  await kv.set(DEVICE, { ...known.device, last_token: known.token });
+  tell();
+}
+
+/**
  * Keep the key of release codes so that no script can read it out again.
  * @param {string} secret in base64
  */
