@@ -1,0 +1,99 @@
+"""A valve will not close, and there is no signal: the next valves come from the tablet itself."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.tablet import LANDSCAPE, STUCK, Tablet, serve_shift
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from tests.browser.tablet import Shift
+
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
+
+@pytest.fixture
+def shift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shift]:
+    """Serve a burst that is given to a crew."""
+    with serve_shift(tmp_path_factory.mktemp("shift")) as served:
+        yield served
+
+
+@pytest.fixture
+def tablet(shift: Shift, browser: Browser) -> Iterator[Tablet]:
+    """Give the crew's tablet with all that it needs without a signal."""
+    context = browser.new_context(
+        viewport={"width": LANDSCAPE[0], "height": LANDSCAPE[1]},
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+        reduced_motion="reduce",
+    )
+    made = Tablet.open(context, shift.site.url)
+    made.sign_in()
+    made.prepare()
+    made.offline()
+    yield made
+    context.close()
+
+
+def find_stuck(tablet: Tablet, shift: Shift) -> None:
+    """Record that the valve will not close, and look at what the tablet says then."""
+    record = (
+        "m.jobNow(told.order).then((job) => m.recordDeed(job.outage, 'confirm_valve',"
+        " {valve: told.valve, table: 'valve', result: 'will_not_close'}))"
+    )
+    tablet.ask("local_state", record, {"order": shift.order, "valve": STUCK})
+    tablet.go(f"#/job/{shift.order}?ring={STUCK}")
+    tablet.page.wait_for_selector("main [data-part=close]")
+
+
+def outage(tablet: Tablet, shift: Shift) -> dict[str, Any]:
+    """Ask the server for the outage, as the console does."""
+    answer = tablet.context.request.get(
+        f"{shift.site.url}/api/v1/outages/{shift.outage}", headers=shift.headers
+    )
+    found: dict[str, Any] = json.loads(answer.text())
+    return found
+
+
+def test_the_next_valves_are_worked_out_here_and_confirmed_by_the_server(
+    tablet: Tablet, shift: Shift
+) -> None:
+    """With what changes, and how old it all is; the console has it when the signal is back."""
+    page = tablet.page
+    find_stuck(tablet, shift)
+
+    expect(page.locator("[data-part=close] [data-valve]")).to_have_count(3)
+    expect(page.locator("[data-fact=properties]")).to_have_text("265")
+    expect(page.locator("[data-part=ages]")).to_contain_text("起其他工单情况未知")
+    expect(page.locator("[data-part=difference]")).to_contain_text(STUCK)
+    tablet.picture("ring-offline")
+
+    call = page.locator("[data-part=call]")
+    if call.count():
+        page.click("main [data-record]")
+        assert [op["action"] for op in tablet.ops()] == ["confirm_valve"], "nobody authorised it"
+        page.fill("[name=authorised_by]", "王芳")
+    tablet.record()
+    kept = tablet.ops()[-1]
+    assert kept["action"] == "device_ring"
+
+    tablet.go(f"#/job/{shift.order}?ring={STUCK}")
+    expect(page.locator("[data-part=verdict]")).to_contain_text("服务器尚未核对")
+
+    tablet.online()
+    tablet.send()
+    expect(page.locator("[data-verdict=confirmed]")).to_contain_text("265")
+    tablet.picture("ring-confirmed")
+    (ring,) = outage(tablet, shift)["device_rings"]
+    assert ring["verdict"] == "confirmed"
+    assert ring["stuck"] == STUCK
+    assert tablet.faults == []
