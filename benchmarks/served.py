@@ -199,7 +199,7 @@ def serving(home: Home) -> Iterator[tuple[Client, int]]:
         [*FIELDOPS, "serve"], cwd=CHECKOUT, env=home.environ, stdout=log, stderr=log
     )
     try:
-        _wait_until_served(home, server)
+        wait_until_served(home, server)
         yield Client(home, token), server.pid
     finally:
         server.terminate()
@@ -207,7 +207,8 @@ def serving(home: Home) -> Iterator[tuple[Client, int]]:
         log.close()
 
 
-def _wait_until_served(home: Home, server: subprocess.Popen[bytes]) -> None:
+def wait_until_served(home: Home, server: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers well."""
     deadline = time.monotonic() + LONGEST_WAIT_S
     while time.monotonic() < deadline and server.poll() is None:
         try:

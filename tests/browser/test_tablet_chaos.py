@@ -96,7 +96,7 @@ def server(tmp_path: Path) -> Iterator[Here]:
         Plan(operations=60, kills=1, restarts=1, seed=1),
         *(
             pytest.param(
-                Plan(operations=500, kills=4, restarts=2, seed=seed), marks=pytest.mark.long
+                Plan(operations=500, kills=3, restarts=1, seed=seed), marks=pytest.mark.long
             )
             for seed in range(20)
         ),
