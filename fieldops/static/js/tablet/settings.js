@@ -1,6 +1,7 @@
 /** The settings: language, light, the map on this device, room, the release, and who is signed in. */
 import { askServer, isOnline } from "./connection.js";
-import { button, card, choiceField, confirm, facts, link, make, moment, notice, showProblem, toast } from "./elements.js";
+import { button, card, choiceField, confirm, facts, link, make, notice, toast } from "./elements.js";
+import { packSheet } from "./pack_sheet.js";
 import { load } from "./parts.js";
 import { go } from "./router.js";
 import { unsentCount } from "./status_bar.js";
@@ -18,20 +19,16 @@ export async function show(element) {
   const [session, db, pack, positions] = await Promise.all(["session", "db", "pack", "positions"].map(load));
   const sheets = make("div", { class: "cards" });
   element.replaceChildren(make("h1", {}, say("Settings")), sheets);
-  const packSheet = card([], { class: "pack" });
+  const maps = packSheet(pack, session);
   const pageSheet = card([], { class: "release" });
   const place = positions?.positionsCard();
-  sheets.append(looks(), personSheet(session), packSheet, pageSheet, await roomSheet(db), place?.element ?? "");
-  const drawPack = async () => {
-    if (pack) fillPack(packSheet, await pack.packState(), pack, drawPack);
-    else packSheet.replaceChildren(make("h2", {}, say("Map on this device")), notice("wrong", say("The part of the page that keeps the map could not be loaded.")));
-  };
-  await drawPack();
+  sheets.append(looks(), personSheet(session), maps.element, pageSheet, await roomSheet(db), place?.element ?? "");
   const drawPage = () => fillPage(pageSheet);
   drawPage();
   const stop = watchRelease(drawPage);
   return () => {
     stop();
+    maps.stop();
     place?.stop();
   };
 }
@@ -73,42 +70,6 @@ function personSheet(session) {
     make("div", { class: "actions" }, button(say("Sign out"), leave),
       link(say("Report a mistake on the map"), "#/propose")),
   ]);
-}
-
-/**
- * @param {HTMLElement} sheet
- * @param {any} state
- * @param {any} pack
- * @param {() => Promise<void>} again
- */
-function fillPack(sheet, state, pack, again) {
-  const progress = make("p", { role: "status", class: "progress" });
-  const bar = make("progress", { max: 1, value: 0, hidden: true, "aria-label": say("Map on this device") });
-  const fetchIt = async () => {
-    bar.hidden = false;
-    try {
-      await pack.downloadPack((/** @type {number} */ done, /** @type {number} */ whole) => {
-        bar.max = whole || 1;
-        bar.value = done;
-        progress.textContent = say("%(done)s of %(whole)s", { done: size(done), whole: size(whole) });
-      });
-      toast(say("The map is on this device."));
-    } catch (error) {
-      showProblem(error);
-    }
-    await again();
-  };
-  const isHere = Boolean(state?.is_complete);
-  sheet.replaceChildren(
-    make("h2", {}, say("Map on this device")),
-    isHere ? facts([
-      [say("Drawn"), state.baked_at ? moment(state.baked_at) : null],
-      [say("Valves' state as of"), state.facts_at ? moment(state.facts_at) : null],
-      [say("Size"), typeof state.bytes === "number" ? size(state.bytes) : null],
-    ]) : notice("warn", say("There is no map on this device yet: fetch it while there is a signal.")),
-    progress, bar,
-    make("div", { class: "actions" }, button(isHere ? say("Bring the map up to date") : say("Fetch the map"), fetchIt)),
-  );
 }
 
 /** @param {HTMLElement} sheet */
