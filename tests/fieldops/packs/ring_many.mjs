@@ -1,6 +1,7 @@
 // One question a line in, one answer a line out: what ring.js says of a pack (base64) and an outage.
 import { createInterface } from "node:readline";
-import { mayReopen, nextRing } from "../../../fieldops/static/js/tablet/ring.js";
+import { findUnreleased, mayReopen } from "../../../fieldops/static/js/tablet/may_reopen.js";
+import { nextRing } from "../../../fieldops/static/js/tablet/ring.js";
 import { parsePack } from "../../../fieldops/static/js/tablet/pack_format.js";
 
 const read = (base64) => {
@@ -9,10 +10,10 @@ const read = (base64) => {
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { pack, outage, stuck, known, releases, now } = JSON.parse(line);
+  const { pack, outage, stuck, known, releases, now, action, body } = JSON.parse(line);
   let answer;
   try {
-    answer = releases ? mayReopen(outage, stuck, releases, now) : nextRing(read(pack), outage, stuck, known);
+    answer = action ? { valve: findUnreleased(outage, action, body, now) } : releases ? mayReopen(outage, stuck, releases, now) : nextRing(read(pack), outage, stuck, known);
   } catch (error) {
     answer = { error: error.name, what: error.what };
   }

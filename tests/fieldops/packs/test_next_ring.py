@@ -259,3 +259,29 @@ def test_without_a_signal_no_valve_is_reopened_unless_it_was_released() -> None:
     assert may("V1", [], online=True) == {"may": True, "why": "online"}
     assert may("V1", [code], stages={}) == {"may": False, "why": "not_repaired"}
     assert may("V9", [code], online=True) == {"may": False, "why": "not_shut"}
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "unreleased"),
+    [
+        ("reopen_valve", {"valve": "V1"}, "V1"),
+        ("reopen_valve", {"valve": "V1", "result": "reopened", "release_code": "12345678"}, None),
+        ("reopen_valve", {"valve": "V1", "result": "will_not_reopen"}, None),
+        ("refeed", {"valve": "V9"}, "V9"),
+        ("refeed", {"valve": "V9", "release_code": "12345678"}, None),
+        ("restore_part", {"part": "all"}, "V1"),
+        ("restore_part", {"part": "all", "release_codes": {"V1": "1", "V2": "2"}}, None),
+        ("restore_part", {"valves": ["V1", "V2"], "release_codes": {"V1": "1"}}, "V2"),
+        ("restore_part", {"part": "refeed:V9"}, "V9"),
+        ("confirm_valve", {"valve": "V1", "result": "closed_tight"}, None),
+    ],
+)
+def test_nothing_is_recorded_that_opens_a_valve_which_nobody_released(
+    action: str, body: dict[str, Any], unreleased: str | None
+) -> None:
+    """Whichever page asks; with a signal the server is asked instead."""
+    job = outage("P3", worked("V1", "closed_tight"), worked("V2", "closed_tight"))
+    asked = {"outage": job | {"parts": []}, "action": action, "body": body}
+
+    assert tablet(asked | {"now": {"is_online": False}}) == {"valve": unreleased}
+    assert tablet(asked | {"now": {"is_online": True}}) == {"valve": None}

@@ -342,21 +342,3 @@ function metres(one, other) {
   const east = (other.lon - one.lon) * radians * Math.cos(((one.lat + other.lat) / 2) * radians);
   return EARTH_M * Math.hypot(east, (other.lat - one.lat) * radians);
 }
-
-/**
- * Whether a valve may be opened again. With no signal none is, unless the dispatcher has released
- * this valve of this job by phone; with one the server decides as it is recorded.
- * @param {Pick<Asked, "id" | "valves"> & {stages?: Record<string, string>}} outage
- * @param {string} valve
- * @param {{outage: string, valve: string, release_code: string}[]} releases - codes that were found right
- * @param {{is_online?: boolean}} [now]
- * @returns {{may: boolean, why: "released" | "online" | "not_released" | "not_shut" | "not_repaired"}}
- */
-export function mayReopen(outage, valve, releases, { is_online: isOnline = false } = {}) {
-  const shut = outage.valves.find((one) => one.valve === valve && one.role !== "verify_shut" && (isShut(one) || one.state === "passing"));
-  if (!shut) return { may: false, why: "not_shut" };
-  if (outage.stages && !outage.stages.repaired) return { may: false, why: "not_repaired" };
-  if (isOnline) return { may: true, why: "online" };
-  const isReleased = releases.some((one) => one.outage === outage.id && one.valve === valve && one.release_code !== "");
-  return isReleased ? { may: true, why: "released" } : { may: false, why: "not_released" };
-}

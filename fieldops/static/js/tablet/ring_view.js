@@ -1,6 +1,6 @@
 /** After a valve that does not bound, with or without a signal: the next valves, and what they change. */
 import { day, dayAskedAt } from "./day.js";
-import { badge, button, facts, link, make, notice, primary, readFields, textField, toast, whereMark } from "./elements.js";
+import { badge, facts, link, make, notice, primary, readFields, textField, toast, whereMark } from "./elements.js";
 import { jobsNow, recordDeed } from "./local_state.js";
 import { listOps, onOutboxChange } from "./outbox.js";
 import { load } from "./parts.js";
@@ -46,7 +46,7 @@ export async function showRing(element, { outage, valve }) {
   const stop = onOutboxChange(() => void draw());
   const found = await findRing(outage, valve.valve);
   element.dataset.ring = "why" in found ? "none" : "shown";
-  element.append(...("why" in found ? viewNothing(found.why, outage) : viewRing(found, outage, valve)));
+  element.append(...("why" in found ? viewNothing(found.why, outage) : viewRing(found, outage, valve, (await recordsOf(outage.id, valve.valve)).at(-1) ?? null)));
   return stop;
 }
 
@@ -114,12 +114,23 @@ const viewNothing = (why, outage) => [
  * @param {{ring: Ring, pack: PackState}} found
  * @param {OutageNow} outage
  * @param {ValveNow} valve
+ * @param {Op | null} recorded - the last ring recorded after this valve
  */
-function viewRing({ ring, pack }, outage, valve) {
-  const isSame = ring.valves_added.length === 0 && ring.valves_removed.length === 0;
+function viewRing({ ring, pack }, outage, valve, recorded) {
+  const parts = [
+    viewDifference(ring),
+    ...(ring.reasons.length ? [viewCall(ring)] : []),
+    viewList(say("To close"), ring.close, outage, "close"),
+    viewList(say("Pumps to stop"), ring.pumps, outage, "pump"),
+    viewList(say("Check that they are shut"), ring.verify_shut, outage, "verify_shut"),
+    viewAges(pack, outage),
+  ].filter((part) => part !== null);
+  const leave = () => back(outage);
+  if (recorded && isThis(recorded, ring)) return [...parts, make("div", { class: "actions main" }, primary(say("Back to the job"), leave))];
   const notes = make("div", {});
   const authorised = textField({ name: "authorised_by", label: say("Who at dispatch authorised it"), is_required: true, autocomplete: "off" });
   const isCall = ring.reasons.length > 0;
+  const isSame = ring.valves_added.length === 0 && ring.valves_removed.length === 0;
   const act = primary(isSame ? say("Record: these valves") : say("Go on with these valves"), async () => {
     const values = isCall ? readFields([authorised], notes) : {};
     if (!values) return;
@@ -128,18 +139,18 @@ function viewRing({ ring, pack }, outage, valve) {
     await back(outage);
   });
   act.dataset.record = "device_ring";
-  return [
-    viewDifference(ring),
-    ...(isCall ? [viewCall(ring)] : []),
-    viewList(say("To close"), ring.close, outage, "close"),
-    viewList(say("Pumps to stop"), ring.pumps, outage, "pump"),
-    viewList(say("Check that they are shut"), ring.verify_shut, outage, "verify_shut"),
-    viewAges(pack, outage),
-    ...(isCall ? [authorised.element] : []),
-    notes,
-    make("div", { class: "actions main" }, act),
-    make("div", { class: "actions" }, button(say("Back to the job"), () => back(outage))),
-  ].filter((part) => part !== null);
+  return [...parts, ...(isCall ? [authorised.element] : []), notes, make("div", { class: "actions main" }, act)];
+}
+
+/**
+ * Whether a recorded ring is this one, so that it need not be recorded again.
+ * @param {Op} op
+ * @param {Ring} ring
+ */
+function isThis(op, ring) {
+  const kept = /** @type {{valve: string, role: string}[]} */ (op.body.valves).filter(({ role }) => role !== "source");
+  const now = [...ring.close, ...ring.pumps];
+  return op.state !== "needs_you" && kept.length === now.length && now.every((one) => kept.some(({ valve, role }) => valve === one.valve && role === one.role));
 }
 
 /** To the job whose outage it is. @param {OutageNow} outage */
