@@ -20,6 +20,7 @@ from fieldops.accounts.service import set_password
 from fieldops.crews.service import list_crews
 from fieldops.map_proposals.service import list_proposals
 from fieldops.network.service import describe_valve
+from fieldops.packs.service import WHOLE, bake, packs_folder
 from fieldops.photos.service import count_received
 from fieldops.reports.service import list_latest
 from fieldops.rosters import queries as rosters
@@ -56,6 +57,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             crew = rosters.insert_crew(session, id="C-1", name="抢修一班")
             assert crew is not None
             rosters.insert_member(session, crew, name="李强", is_leader=True, person_id=person)
+        with site.sessions.begin() as session:
+            folder = packs_folder(site.app.extensions["fieldops.settings"])
+            bake(session, folder, dt.datetime.now(dt.UTC), asked=WHOLE)
         yield site
 
 
@@ -104,8 +108,9 @@ def test_what_was_seen_with_no_signal_is_sent_and_the_map_changed_once_approved(
     tablet = Tablet.open(context, town.url)
     tablet.sign_in()
     agree_to_be_seen(tablet, town)
+    tablet.ask("pack", "m.downloadPack(() => {})")
     # What a page needs is loaded before the signal is gone; the worker keeps it for later starts.
-    for route in ("#/propose", "#/register"):
+    for route in ("#/map", "#/propose", "#/register"):
         tablet.go(route)
     tablet.offline()
     register(tablet)
@@ -168,6 +173,13 @@ def register(tablet: Tablet) -> None:
     tablet.choose("kind", "third_party_damage")
     tablet.choose("danger", "yes")
     expect(page.locator(".register-form .call-now")).to_be_visible()
+    page.get_by_role("button", name="Point on the map").click()
+    canvas = page.locator(".place-map canvas")
+    canvas.click(position={"x": 200, "y": 150})
+    expect(page.locator(".place-said")).to_contain_text("pointed at on the map")
+    tablet.picture("register-map")
+    page.get_by_role("button", name="Point on the map").click()
+    expect(canvas).to_have_count(0)
     page.get_by_role("button", name="Where I am").click()
     expect(page.locator(".place-said strong")).to_have_text("31.000010, 117.001300")
     page.fill("[name=words]", "挖机挖断 水很大")
@@ -188,6 +200,7 @@ def propose(tablet: Tablet) -> None:
     tablet.go("#/propose?feature=V1&kind=moved")
     page.get_by_role("button", name="Where I am").click()
     expect(page.locator(".place-said strong")).to_be_visible()
+    expect(page.locator(".as-drawn")).to_have_text("✓29 m from where it is drawn.")
     page.fill("[name=note]", "井盖在东侧")
     tablet.picture("propose-filled")
     page.click("main button.primary")

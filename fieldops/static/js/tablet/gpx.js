@@ -1,5 +1,5 @@
 /** A track from a GPX file: read on the device, and queued in parts that fit into operations. */
-import { button, make, notice, toast } from "./elements.js";
+import { button, make, notice } from "./elements.js";
 import { makeId, enqueue } from "./outbox.js";
 import { say } from "./words.js";
 
@@ -81,7 +81,6 @@ export function gpxField() {
         const track = readGpx(await file.text(), file.name);
         await enqueueTrack(track);
         said.replaceChildren(notice("good", say("“%(name)s” with %(n)s points is on this device and will be sent.", { name: track.name, n: track.points.filter(Boolean).length })));
-        toast(say("On this device"));
       } catch (error) {
         said.replaceChildren(notice("wrong", error instanceof Error ? error.message : String(error)));
       }

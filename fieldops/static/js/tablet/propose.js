@@ -1,12 +1,13 @@
 /** What is drawn wrong on the map: told with place and photo, and decided by a person. */
 import { badge, button, card, choiceField, make, notice, numberField, photoField, primary, readFields, textField, whereMark, yesNoField } from "./elements.js";
 import { day, watchDay } from "./day.js";
+import { metresBetween } from "./here.js";
 import { enqueue, listOps, makeId, onOutboxChange } from "./outbox.js";
 import { load } from "./parts.js";
 import { keepPhoto } from "./photos.js";
 import { placeField } from "./place_field.js";
 import { spotOf } from "./register.js";
-import { age, clock, say } from "./words.js";
+import { age, clock, distance, say } from "./words.js";
 
 /** @returns {[string, string][]} */
 const kinds = () => [
@@ -50,9 +51,9 @@ export function show(element, params = {}) {
  */
 function makeForm(params, done) {
   const kind = choiceField({ name: "kind", label: say("What is wrong?"), is_required: true, options: kinds(), value: params.kind ?? null, onChange: () => draw() });
-  const feature = textField({ name: "feature", label: say("Number of the valve"), is_required: true, value: params.feature ?? "", help: say("As it stands on the map or on its card.") });
-  const isPipe = choiceField({ name: "feature_kind", label: say("Of which"), is_required: true, value: "valve", options: [["valve", say("valve")], ["pipe", say("pipe")]], onChange: () => draw() });
-  const place = placeField({ name: "place", label: say("Where is it really?"), is_required: true, value: spotOf(params), help: say("Stand beside it and wait until the device is sure.") });
+  const feature = textField({ name: "feature", label: say("Number of the valve or pipe"), is_required: true, value: params.feature ?? "", help: say("As it stands on the map or on its card."), onChange: () => void compare() });
+  const isPipe = choiceField({ name: "feature_kind", label: say("Of which"), is_required: true, value: "valve", options: [["valve", say("valve")], ["pipe", say("pipe")]], onChange: () => { draw(); void compare(); } });
+  const place = placeField({ name: "place", label: say("Where is it really?"), is_required: true, value: spotOf(params), help: say("Stand beside it and wait until the device is sure."), onChange: () => void compare() });
   const facts = {
     turns: numberField({ name: "turns", label: say("turns"), min: 0, max: 10000, step: 1 }),
     closes: choiceField({ name: "closes", label: say("direction of closing"), options: [["clockwise", say("clockwise")], ["anticlockwise", say("anticlockwise")]] }),
@@ -66,6 +67,15 @@ function makeForm(params, done) {
   const photos = photoField({ name: "photos", label: say("Photos"), keep: keepPhoto });
   const notes = make("div", {});
   const body = make("div", {});
+  const known = make("div", { class: "as-drawn", role: "status" });
+  feature.element.append(known);
+  /** Say beside the number where the map on this device has it. */
+  const compare = async () => {
+    const asked = feature.value();
+    const said = asked && (await drawnAt(isPipe.value() === "pipe" && kind.value() === "wrong_fact" ? "pipe" : "device", asked));
+    if (asked !== feature.value()) return;
+    known.replaceChildren(...(said ? [explain(said, kind.value() === "moved" ? place.value() : null)] : []));
+  };
 
   /** The fields that a kind asks for; nothing is asked that does not belong to it. */
   const wanted = () => {
@@ -110,8 +120,33 @@ function makeForm(params, done) {
     await done();
   };
   draw();
+  void compare();
   return card([body, notes, make("div", { class: "actions" }, primary(say("Propose"), save))],
     { class: "propose-form", label: say("Report a mistake on the map") });
+}
+
+/**
+ * Where the map on this device has something; null where there is no map to ask.
+ * @param {"device" | "pipe"} kind
+ * @param {string} id
+ * @returns {Promise<{lon: number, lat: number} | "unknown" | null>}
+ */
+async function drawnAt(kind, id) {
+  const [pack, format] = await Promise.all([load("pack"), load("pack_format")]);
+  const topology = await pack?.topology?.().catch(() => null);
+  if (!topology || !format) return null;
+  const row = format.rowOf(topology, `${kind}_id`, id);
+  return row < 0 ? "unknown" : { lon: topology.columns[`${kind}_lon`][row], lat: topology.columns[`${kind}_lat`][row] };
+}
+
+/**
+ * @param {{lon: number, lat: number} | "unknown"} drawn
+ * @param {{lon: number, lat: number} | null} place
+ */
+function explain(drawn, place) {
+  if (drawn === "unknown") return notice("warn", say("The map on this device has nothing of this number. You may propose it all the same."));
+  if (!place) return notice("good", say("The map on this device has it."));
+  return notice("good", say("%(distance)s from where it is drawn.", { distance: distance(metresBetween(drawn, place)) }));
 }
 
 /** Of the map that the person had before their eyes; null where there is none on this device. */
