@@ -474,7 +474,8 @@ def check_needs_of(step: Step, transition: Transition | None) -> Outcome | None:
     assert transition is not None  # noqa: S101 - check_legal has refused it
     ahead = dt.timedelta(seconds=max(0.0, step.operation.skew_s or 0.0))
     body = step.operation.body
-    checked = check_needs(transition, step.facts, body, step.now, step.now + ahead)
+    # What was still to come as it was said is past, perhaps, as a tablet is heard again.
+    checked = check_needs(transition, step.facts, body, step.at, step.now + ahead)
     lacking = checked.lacking
     if step.action == "close":
         photos = _lost_photos(step, {**step.facts, **checked.values})

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sqlalchemy.orm import Session, sessionmaker
 
 from fieldops import create_app
 from fieldops.accounts import service as accounts
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flask.testing import FlaskClient
-    from sqlalchemy.orm import Session, sessionmaker
 
     from fieldops.events.service import Event
     from tests.fieldops.work_orders.orders import Cast
@@ -79,10 +79,11 @@ class Town:
     client: FlaskClient
     sessions: sessionmaker[Session]
 
-    def headers_of(self, session: Session, person_id: int) -> dict[str, str]:
-        """Let somebody act by token."""
-        token = accounts.make_token(session, person_id, "test", 1, dt.datetime.now(dt.UTC))
-        return {"Authorization": f"Bearer {token}"}
+
+def headers_of(session: Session, person_id: int) -> dict[str, str]:
+    """Let somebody act by token."""
+    token = accounts.make_token(session, person_id, "test", 1, dt.datetime.now(dt.UTC))
+    return {"Authorization": f"Bearer {token}"}
 
 
 class Devices(RuleBasedStateMachine):
@@ -110,12 +111,12 @@ class Devices(RuleBasedStateMachine):
                 self.casts.append(cast)
                 person = cast.crew.person_id
                 assert person is not None
-                headers = self.town.headers_of(session, person)
+                headers = headers_of(session, person)
                 self.tablets += [
                     Tablet(f"{order.id}-{number}-{each}", headers) for each in range(count)
                 ]
             dispatcher = make_person(session, "dispatcher")
-            self.office = Tablet("office", self.town.headers_of(session, dispatcher))
+            self.office = Tablet("office", headers_of(session, dispatcher))
         for tablet in (*self.tablets, self.office):
             self.refresh(tablet)
 
@@ -345,3 +346,29 @@ def test_a_valve_that_one_shut_oneself_is_opened_without_a_question(
     assert second["status"] == ("applied" if device == back["device"] else "conflict"), second
     if device != back["device"]:
         assert second["conflicts"] == {"valve:V1": {"mine": "reopened", "theirs": "closed_tight"}}
+
+
+def test_a_hold_that_was_over_before_anybody_heard_of_it_is_a_hold(
+    client: FlaskClient, session: Session
+) -> None:
+    """It was to end in an hour as it was said; the tablet was heard again after two."""
+    now = dt.datetime.now(dt.UTC)
+    cast = make_cast(session)
+    order = make_order(session, now - dt.timedelta(hours=5))
+    lead_to(session, order, cast, "working")
+    begun = now - dt.timedelta(hours=2)
+    hold = operation(
+        f"work_order:{order.id}",
+        "hold",
+        body={"reason": "等材料", "resume_by": (begun + dt.timedelta(hours=1)).isoformat()},
+        occurred_at=begun.isoformat(),
+    )
+    half = begun + dt.timedelta(minutes=30)
+    resume = operation(f"work_order:{order.id}", "resume", occurred_at=half.isoformat())
+    crew = headers_of(session, cast.crew.person_id or 0)
+    for each in (hold, resume):
+        [result] = send(client, crew, each, sent_at=now)
+        assert result["status"] == "applied", result
+    late = operation(f"work_order:{order.id}", "hold", body=hold["body"])
+    [result] = send(client, crew, late)
+    assert (result["status"], result["missing"]) == ("missing", ["resume_by"])
