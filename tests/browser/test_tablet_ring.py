@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
+from fieldops.network.service import FactsWish, change_valve_facts
 from tests.browser.tablet import LANDSCAPE, STUCK, Tablet, serve_shift
 
 if TYPE_CHECKING:
@@ -88,6 +90,8 @@ def test_the_next_valves_are_worked_out_here_and_confirmed_by_the_server(
 
     tablet.go(f"#/job/{shift.order}?ring={STUCK}")
     expect(page.locator("[data-part=verdict]")).to_contain_text("服务器尚未核对")
+    expect(page.locator("[data-part=close] [data-valve]")).to_have_count(3)
+    assert page.locator("[data-record]").count() == 0, "it is recorded already"
 
     tablet.online()
     tablet.send()
@@ -97,3 +101,31 @@ def test_the_next_valves_are_worked_out_here_and_confirmed_by_the_server(
     assert ring["verdict"] == "confirmed"
     assert ring["stuck"] == STUCK
     assert tablet.faults == []
+
+
+def test_what_the_network_knows_better_is_shown_as_a_correction(
+    tablet: Tablet, shift: Shift
+) -> None:
+    """Meanwhile somebody else has found that the next valve cannot be closed either."""
+    page = tablet.page
+    find_stuck(tablet, shift)
+    first = page.locator("[data-part=close] [data-valve]").first.get_attribute("data-valve")
+    assert first is not None
+    with shift.site.sessions.begin() as session:
+        wish = FactsWish(operability="inoperable")
+        change_valve_facts(session, first, wish, by="王芳", now=dt.datetime.now(dt.UTC))
+
+    page.fill("[name=authorised_by]", "王芳")
+    tablet.record()
+    tablet.go(f"#/job/{shift.order}?ring={STUCK}")
+    tablet.online()
+    tablet.send()
+
+    shown = page.locator("[data-verdict=corrected]")
+    expect(shown).to_contain_text(f"去掉 {first}")
+    tablet.picture("ring-corrected")
+    (ring,) = outage(tablet, shift)["device_rings"]
+    assert ring["verdict"] == "corrected"
+    assert first in ring["valves_removed"]
+    tablet.job(shift.order)
+    expect(page.locator("main")).to_contain_text("服务器更正二次关阀方案")
