@@ -23,7 +23,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy.orm import Session, sessionmaker
 
 from fieldops import create_app
 from fieldops.accounts import service as accounts
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flask.testing import FlaskClient
+    from sqlalchemy.orm import Session, sessionmaker
 
     from fieldops.events.service import Event
     from tests.fieldops.work_orders.orders import Cast
@@ -264,7 +264,9 @@ class Devices(RuleBasedStateMachine):
                 assert name not in changed, "changed what nobody said"
             elif is_unseen and there != wanted:
                 assert name not in changed, "overwritten without having been seen"
-                assert conflicts[name] == {"mine": wanted, "theirs": there}
+                assert conflicts[name]["mine"] == wanted
+                assert conflicts[name]["theirs"] == there
+                assert conflicts[name]["by"], "nobody says whose value it is"
             else:
                 assert changed[name] == wanted
                 assert name not in conflicts, "a conflict with oneself"
@@ -345,7 +347,8 @@ def test_a_valve_that_one_shut_oneself_is_opened_without_a_question(
     assert first["status"] == "applied"
     assert second["status"] == ("applied" if device == back["device"] else "conflict"), second
     if device != back["device"]:
-        assert second["conflicts"] == {"valve:V1": {"mine": "reopened", "theirs": "closed_tight"}}
+        told = second["conflicts"]["valve:V1"]
+        assert (told["mine"], told["theirs"], told["by"]) == ("reopened", "closed_tight", "王芳")
 
 
 def test_a_hold_that_was_over_before_anybody_heard_of_it_is_a_hold(
