@@ -4,7 +4,7 @@ import { isGiven } from "./job_state.js";
 import { recordStep } from "./local_state.js";
 import { keepPhoto } from "./photos.js";
 import { go } from "./router.js";
-import { jobRoute } from "./step_page.js";
+import { jobRoute } from "./valve_route.js";
 import { say } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */

@@ -1,13 +1,15 @@
 /** One job: what comes next as one main button, the valves in their order, and what was recorded. */
 import { link, make, notice, showProblem } from "./elements.js";
 import { showFindings, showSecondCrew } from "./findings.js";
+import { showJobMap } from "./job_map.js";
 import { findStep } from "./job_state.js";
 import { jobNow, watchJobs } from "./local_state.js";
 import { overview } from "./overview.js";
 import { showPart } from "./parts_page.js";
 import { showRing } from "./ring_view.js";
-import { jobRoute, showNoStep, showStep } from "./step_page.js";
+import { showNoStep, showStep } from "./step_page.js";
 import { showTag, showValve } from "./valve_card.js";
+import { jobRoute } from "./valve_route.js";
 import { say } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
@@ -49,7 +51,12 @@ async function showPiece(element, job, params) {
     const valve = outage.valves.find((one) => one.valve === (params.valve ?? params.ring) && (params.table === undefined || one.table === params.table));
     if (!valve) continue;
     if (params.valve === undefined) return showRing(element, { outage, valve });
-    return params.tag === undefined ? showValve(element, job, outage, valve) : showTag(element, job, outage, valve);
+    if (params.tag !== undefined) return showTag(element, job, outage, valve);
+    const text = make("div", { class: "job-text" });
+    const map = make("div", { class: "job-map", "aria-label": say("Map") });
+    element.append(make("div", { class: "job-page" }, text, map));
+    showValve(text, job, outage, valve);
+    return showJobMap(map, job, valve).leave;
   }
   element.append(notice("warn", say("This is not part of the job any more.")));
 }

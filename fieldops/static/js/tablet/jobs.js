@@ -2,8 +2,8 @@
 import { badge, card, facts, link, make, notice, whereMark } from "./elements.js";
 import { day, dayAskedAt } from "./day.js";
 import { jobsNow, ownCrews, watchJobs } from "./local_state.js";
-import { jobRoute } from "./step_page.js";
 import { partOf } from "./steps.js";
+import { jobRoute } from "./valve_route.js";
 import { age, clock, figure, name, say } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
@@ -82,7 +82,7 @@ function viewJob(job) {
     make("p", { class: "marks" }, badge(stateWord(job), job.is_on_hold ? "warn" : "plain"), job.is_drill ? badge(say("drill"), "info") : null,
       part === "second" ? badge(say("second crew"), "info") : null, marksOf(job)),
     facts([
-      [say("Without water"), job.customers_out === null ? null : figure(job.customers_out)],
+      [say("Properties without water"), job.customers_out === null ? null : figure(job.customers_out)],
       ...(due ? [/** @type {[string, Node]} */ ([say("Due"), badge(`${clock(due)}${isLate ? ` · ${say("overdue")}` : ""}`, isLate ? "wrong" : "plain")])] : []),
     ]),
     make("div", { class: "actions" }, link(say("Open %(job)s", { job: job.id }), jobRoute(job.id))),

@@ -35,7 +35,7 @@ function allField(asked) {
       asked.onChange();
     },
   }, make("span", { class: "tick", "aria-hidden": "true" }), word));
-  const element = make("div", { class: "field", role: "group", "aria-labelledby": id, "data-name": asked.name },
+  const element = make("div", { class: "field all", role: "group", "aria-labelledby": id, "data-name": asked.name },
     make("p", { class: "label", id }, asked.label), make("div", { class: "options" }, buttons),
     make("p", { class: "help" }, say("Press each one that is done; all are needed.")));
   return {

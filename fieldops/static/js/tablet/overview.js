@@ -1,16 +1,17 @@
 /** The face of a job: its state, the next move, the valves on list and map, and what was recorded. */
 import { badge, button, card, confirm, facts, link, make, notice, primary, toast, whereMark } from "./elements.js";
 import { findHere, metresBetween } from "./here.js";
+import { showJobMap } from "./job_map.js";
 import { marksOf, placeOf, stateWord } from "./jobs.js";
 import { ownCrews, recordStep } from "./local_state.js";
 import { navigateButton } from "./navigate.js";
-import { load } from "./parts.js";
 import { isBack, partName } from "./parts_page.js";
 import { viewVerdict } from "./ring_view.js";
 import { go } from "./router.js";
-import { jobRoute, stepName } from "./step_page.js";
+import { stepName } from "./step_page.js";
 import { nextMoves, partOf, wantedNeeds } from "./steps.js";
-import { disc, valveRoute } from "./valve_card.js";
+import { disc } from "./valve_card.js";
+import { jobRoute, valveRoute } from "./valve_route.js";
 import { clock, distance, figure, name, say } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
@@ -42,48 +43,14 @@ export function overview(element, first) {
   const map = make("div", { class: "job-map", "aria-label": say("Map") });
   element.classList.add("job-page");
   element.append(text, map);
-  /** @type {{leave?: () => void, update?: (job: JobNow) => void}} */
-  let shown = {};
-  let isLeft = false;
+  const view = showJobMap(map, first);
   const draw = (/** @type {JobNow} */ job) => {
     text.replaceChildren(...viewJob(job));
     element.dataset.state = job.state;
-    shown.update?.(job);
+    view.update(job);
   };
   draw(first);
-  void drawMap(map, first).then((made) => {
-    if (isLeft) made.leave?.();
-    else shown = made;
-  });
-  return { draw, leave: () => { isLeft = true; shown.leave?.(); } };
-}
-
-/**
- * The valves as numbered discs on the map of the pack, where there is one.
- * @param {HTMLElement} place
- * @param {JobNow} job
- * @returns {Promise<{leave?: () => void, update?: (job: JobNow) => void}>}
- */
-async function drawMap(place, job) {
-  try {
-    const maps = await load("map_page");
-    if (!maps) throw new Error(say("the map is not on this device"));
-    const view = await maps.showMap(place, { marks: marksFor(job), focus: { lon: job.lon, lat: job.lat } });
-    return { leave: () => view.remove(), update: (now) => view.setMarks(marksFor(now)) };
-  } catch (error) {
-    console.warn(error);
-    place.replaceChildren(notice("warn", say("The map cannot be shown: %(why)s", { why: error instanceof Error ? error.message : String(error) })));
-    return {};
-  }
-}
-
-/** @param {JobNow} job */
-function marksFor(job) {
-  const valves = (job.outage?.valves ?? []).flatMap((valve) => (valve.lon === null || valve.lat === null ? [] : [{
-    kind: "valve", id: valve.valve, number: valve.number, role: valve.role, state: valve.state, lon: valve.lon, lat: valve.lat,
-    label: `${valve.valve} · ${name("valve_state", valve.state)}`, open: () => go(valveRoute(job, valve)),
-  }]));
-  return [{ kind: "job", id: job.id, lon: job.lon, lat: job.lat, label: job.id }, ...valves];
+  return { draw, leave: view.leave };
 }
 
 /** Before the crew is there, the way is wanted first. @param {JobNow} job */
@@ -200,7 +167,7 @@ const verdicts = (job, outage) => job.records.filter((op) => op.action === "devi
 function viewValves(job, outage) {
   if (!outage.valves.length) return notice("info", say("The plan names no valve to close."));
   return make("ol", { class: "plain valves" }, outage.valves.map((valve) => make("li", { "data-valve": valve.valve, "data-state": valve.state },
-    make("a", { class: "button valve", href: valveRoute(job, valve, valve.table === "valve" ? "" : `&table=${valve.table}`) },
+    make("a", { class: "button valve", href: valveRoute(job, valve) },
       disc(valve), make("span", { class: "grow" }, make("strong", {}, valve.valve), ` ${name("valve_role", valve.role)}`),
       make("span", {}, name("valve_state", valve.state)), valve.tag ? badge(say("tag %(tag)s", { tag: valve.tag })) : null,
       valve.is_from_device ? badge(say("computed on the device"), "warn") : null,
@@ -252,7 +219,7 @@ function viewFacts(job) {
       [say("Task"), job.task ?? say("nothing was written")],
       [say("Crew"), crews],
       [say("Pipe"), job.pipe ? `${job.pipe}${job.diameter_mm ? ` · DN${Math.round(job.diameter_mm)}` : ""}` : null],
-      [say("Without water"), job.customers_out === null ? null : figure(job.customers_out)],
+      [say("Properties without water"), job.customers_out === null ? null : figure(job.customers_out)],
       [say("Excavation needed"), job.needs_excavation ? say("Yes") : say("No")],
       ...(job.after_order ? [/** @type {[string, string]} */ ([say("After"), job.after_order])] : []),
       ...(job.due_at ? [/** @type {[string, string]} */ ([say("Due"), clock(job.due_at)])] : []),

@@ -4,7 +4,7 @@ import { isShut, valvesOf } from "./job_state.js";
 import { recordDeed } from "./local_state.js";
 import { askRelease } from "./opening.js";
 import { go } from "./router.js";
-import { jobRoute } from "./step_page.js";
+import { jobRoute } from "./valve_route.js";
 import { figure, say } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */

@@ -7,6 +7,7 @@ import { recordStep } from "./local_state.js";
 import { asSaid, needsForm } from "./needs_form.js";
 import { go } from "./router.js";
 import { chamberForm, digForm, startForm } from "./safety.js";
+import { jobRoute } from "./valve_route.js";
 import { name, say } from "./words.js";
 
 /** @typedef {import("./day.js").Step} Step */
@@ -35,9 +36,6 @@ const FORMS = {
 
 /** A step is called as a manager named it, or as the process does. @param {Step} step */
 export const stepName = (step) => step.title ?? name("action", step.action);
-
-/** @param {string} id */
-export const jobRoute = (id) => `#/job/${encodeURIComponent(id)}`;
 
 /**
  * @param {HTMLElement} element

@@ -6,7 +6,7 @@ import { photoOf } from "./needs_form.js";
 import { askRelease } from "./opening.js";
 import { go } from "./router.js";
 import { session } from "./session.js";
-import { jobRoute } from "./step_page.js";
+import { jobRoute, valveRoute } from "./valve_route.js";
 import { clock, name, say } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
@@ -18,13 +18,6 @@ import { clock, name, say } from "./words.js";
 const TURNS_SHORT = 0.9;
 const CLOSING = ["closed_tight", "passing", "will_not_close", "not_found"];
 const OPENING = ["reopened", "will_not_reopen", "handed_over"];
-
-/**
- * @param {JobNow} job
- * @param {ValveNow} valve
- * @param {string} [more]
- */
-export const valveRoute = (job, valve, more = "") => `${jobRoute(job.id)}?valve=${encodeURIComponent(valve.valve)}${more}`;
 
 /** The valve's number as the map shows it: stuck a cross, verify-shut a bar, shut a full disc. @param {ValveNow} valve */
 export function disc(valve) {
