@@ -66,7 +66,7 @@ function othersChip() {
   if (!known.is_signed_in) return null;
   const { asked } = known;
   if (!asked) return { key: "others", sign: "?", text: say("Today's jobs not heard yet"), tone: "warn" };
-  if (isOnline() && Date.now() - asked.getTime() < STALE_MS) return null;
+  if (isOnline() && Date.now() - asked.getTime() < STALE_MS) return { key: "others", sign: "✓", text: say("Jobs as of %(time)s", { time: clock(asked) }), tone: "good" };
   return { key: "others", sign: "?", text: say("Other jobs unknown since %(time)s", { time: clock(asked) }), tone: "warn" };
 }
 
