@@ -7,6 +7,7 @@ import json
 import os
 import time
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,8 @@ from fieldops.accounts.service import set_password
 from fieldops.crews.service import list_crews
 from fieldops.map_proposals.service import list_proposals
 from fieldops.network.service import describe_valve
-from fieldops.packs.service import WHOLE, bake, packs_folder
+from fieldops.packs.queries import WHOLE
+from fieldops.packs.service import bake, packs_folder
 from fieldops.photos.service import count_received
 from fieldops.reports.service import list_latest
 from fieldops.rosters import queries as rosters
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.enable_socket]
 
+MEASURE = Path(__file__).with_name("measure_page.js").read_text()
 HERE: Geolocation = {"longitude": 117.0013, "latitude": 31.00001, "accuracy": 4}
 GPX = """<?xml version="1.0"?><gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1">
 <trk><name>早班巡检</name><trkseg>
@@ -94,6 +97,12 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def measure(tablet: Tablet) -> None:
+    """Hold what is on the page now to the sizes, the gaps and the contrast of the tablet."""
+    tablet.settle()
+    assert tablet.page.evaluate(MEASURE) == []
+
+
 def a_photo() -> bytes:
     """Draw a picture."""
     written = BytesIO()
@@ -138,7 +147,8 @@ def test_what_was_seen_with_no_signal_is_sent_and_the_map_changed_once_approved(
     with town.sessions() as session:
         valve = describe_valve(session, "V1")
         assert (valve["pipe"], round(valve["at_m"])) == ("P2", 30)
-    tablet.ask("day", "m.refreshDay()")
+    statuses = "m.refreshDay().then(() => m.day().map_proposals.map(({status}) => status))"
+    wait_until(lambda: bool(tablet.ask("day", statuses) == ["approved"]))
     tablet.go("#/propose")
     told = tablet.page.locator(f"[data-proposal={waiting.id}]")
     expect(told).to_have_attribute("data-status", "approved")
@@ -152,6 +162,7 @@ def agree_to_be_seen(tablet: Tablet, town: Site) -> None:
     """Nothing is told before the person said yes."""
     expect(tablet.page.locator("#positions-ask")).to_contain_text("once a minute")
     tablet.picture("positions-ask")
+    measure(tablet)
     with town.sessions() as session:
         assert list_crews(session, dt.datetime.now(dt.UTC))[0].position_at is None
     tablet.page.get_by_role("button", name="Tell dispatch my position").click()
@@ -185,6 +196,7 @@ def register(tablet: Tablet) -> None:
     page.fill("[name=words]", "挖机挖断 水很大")
     tablet.attach("photos", a_photo())
     tablet.picture("register-filled")
+    measure(tablet)
     page.click("main button.primary")
     expect(page.locator(".registered li [data-where=here]")).to_have_count(1)
     page.locator(".gpx input[type=file]").set_input_files(
@@ -197,6 +209,9 @@ def register(tablet: Tablet) -> None:
 def propose(tablet: Tablet) -> None:
     """Say that V1 is not where it is drawn."""
     page = tablet.page
+    tablet.go("#/propose?feature=V404&kind=wrong_fact")
+    expect(page.locator(".as-drawn .warn")).to_be_visible()
+    measure(tablet)
     tablet.go("#/propose?feature=V1&kind=moved")
     page.get_by_role("button", name="Where I am").click()
     expect(page.locator(".place-said strong")).to_be_visible()
@@ -221,3 +236,22 @@ def approve(browser: Browser, town: Site, proposal: str) -> None:
     page.get_by_role("button", name="Approve").click()
     expect(page.locator("#decided")).to_contain_text(proposal)
     context.close()
+
+
+def test_the_way_is_shown_by_other_maps_in_a_window_of_their_own(
+    context: BrowserContext, town: Site
+) -> None:
+    """Shifted as theirs are; the page itself asks nothing of them, and says what it costs."""
+    tablet = Tablet.open(context, town.url)
+    tablet.ask("navigate", "(void m.showNavigation({lon: 121.5272106, lat: 31.1774276}, 'W-1'), 1)")
+    sheet = tablet.page.locator("dialog")
+    expect(sheet).to_contain_text("getting old")
+    measure(tablet)
+    tablet.picture("navigate")
+    links = sheet.locator("a").evaluate_all("(all) => all.map((a) => [a.target, a.rel, a.href])")
+    assert [link[:2] for link in links] == [["_blank", "noopener noreferrer"]] * 3
+    amap, baidu, device = (link[2] for link in links)
+    assert amap.startswith("https://uri.amap.com/navigation?to=121.531542,31.175304,W-1&")
+    assert baidu.startswith("https://api.map.baidu.com/marker?location=31.18")
+    assert "coord_type=bd09ll" in baidu
+    assert device.startswith("geo:31.177428,121.527211?")
