@@ -123,6 +123,8 @@ def test_what_the_network_knows_better_is_shown_as_a_correction(
 
     shown = page.locator("[data-verdict=corrected]")
     expect(shown).to_contain_text(f"去掉 {first}")
+    expect(shown).to_contain_text("已被服务器更正")
+    assert page.locator("[data-part=close]").count() == 0, "nobody works by it any more"
     tablet.picture("ring-corrected")
     (ring,) = outage(tablet, shift)["device_rings"]
     assert ring["verdict"] == "corrected"

@@ -41,12 +41,22 @@ export async function showRing(element, { outage, valve }) {
     make("p", { class: "marks" }, badge(name("valve_state", valve.state), "wrong"), badge(say("computed on the device"), "warn")),
     verdict,
   );
-  const draw = async () => verdict.replaceChildren(...(await recordsOf(outage.id, valve.valve)).map(viewVerdict));
-  await draw();
+  const shown = make("div", { class: "ring-body" });
+  element.append(shown);
+  const draw = async () => {
+    const records = await recordsOf(outage.id, valve.valve);
+    const last = records.at(-1) ?? null;
+    verdict.replaceChildren(...records.map(viewVerdict));
+    // What the server has corrected must not be worked by any more.
+    if (last && theirsOf(last)) shown.replaceChildren(make("div", { class: "actions main" }, primary(say("Back to the job"), () => back(outage))));
+    return last;
+  };
+  const last = await draw();
   const stop = onOutboxChange(() => void draw());
+  if (last && theirsOf(last)) return stop;
   const found = await findRing(outage, valve.valve);
   element.dataset.ring = "why" in found ? "none" : "shown";
-  element.append(...("why" in found ? viewNothing(found.why, outage) : viewRing(found, outage, valve, (await recordsOf(outage.id, valve.valve)).at(-1) ?? null)));
+  shown.replaceChildren(...("why" in found ? viewNothing(found.why, outage) : viewRing(found, outage, valve, last)));
   return stop;
 }
 
@@ -62,18 +72,29 @@ async function recordsOf(outage, stuck) {
 }
 
 /**
+ * The server's valves where they are others than those worked out here.
+ * @param {Op} op
+ * @returns {string[] | null}
+ */
+function theirsOf(op) {
+  const theirs = op.answer?.conflicts?.ring?.theirs;
+  return op.state === "confirmed" && Array.isArray(theirs) ? theirs : null;
+}
+
+/**
  * Where a recorded ring is, and what the server says of it.
  * @param {Op} op
  * @returns {HTMLElement}
  */
 export function viewVerdict(op) {
   const { answer } = op;
-  const head = make("p", {}, make("strong", {}, say("The valves after %(valve)s", { valve: String(op.body.stuck) })), " ", whereMark(op.state, op.answered_at ?? null));
+  const theirs = theirsOf(op);
+  const mark = theirs ? badge(say("corrected by the server"), "warn") : whereMark(op.state, op.answered_at ?? null);
+  const head = make("p", {}, make("strong", {}, say("The valves after %(valve)s", { valve: String(op.body.stuck) })), " ", mark);
   if (op.state === "here" || op.state === "sending") return notice("info", [head, make("p", {}, say("Worked out on this device; the server has not looked at it yet."))]);
   if (op.state === "needs_you") return notice("wrong", [head, make("p", {}, answer?.message ?? ""), link(say("Outbox"), "#/outbox")]);
-  const theirs = answer?.conflicts?.ring?.theirs;
   const shown = notice(theirs ? "warn" : "good", [head, make("p", {}, answer?.message ?? ""),
-    Array.isArray(theirs) ? make("p", {}, say("The server's valves: %(valves)s", { valves: theirs.join(", ") || "–" })) : null]);
+    theirs ? make("p", {}, say("The server's valves: %(valves)s", { valves: theirs.join(", ") || "–" })) : null]);
   shown.dataset.verdict = theirs ? "corrected" : "confirmed";
   return shown;
 }
