@@ -103,6 +103,7 @@ def day_as_json(day: Day) -> Json:
         "policy": dict(day.policy),
         "jobs": [_job(one, day) for one in day.jobs],
         "districts": day.districts,
+        "map_proposals": day.map_proposals,
         "release": {"digits": DIGITS, "window_s": WINDOW_S, "around": AROUND},
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fieldops.access import Role
 from fieldops.crews import service as crews
@@ -11,6 +11,8 @@ from fieldops.day_sheets import queries
 from fieldops.events.queries import fetch_head
 from fieldops.live_outages import service as live_outages
 from fieldops.live_supply.queries import fetch_of_incident
+from fieldops.map_proposals.service import list_outcomes
+from fieldops.network.service import current_revision
 from fieldops.order_book.service import list_own_jobs
 from fieldops.order_process.service import find_process, read_policy
 from fieldops.packs.queries import WHOLE
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from fieldops.order_book.queries import WorkOrder
     from fieldops.order_process.service import Process, Transition
     from fieldops.report_records.queries import Report
+
+LASTS_S = 600
 
 Worked = dict[tuple[str, int], "WorkedDevice"]
 
@@ -66,7 +70,24 @@ class Day:
     policy: Mapping[str, float]
     jobs: list[Job]
     districts: list[str]
+    map_proposals: list[dict[str, Any]]
     worked: Worked = field(default_factory=dict)
+
+
+def mark_day(session: Session, person: Person, device: Device | None, now: dt.datetime) -> str:
+    """
+    Tell in a word what somebody's day was made of: while it is the same, so is the day.
+
+    Shifts begin and numbers of the policy change without an event: so it lasts ten minutes.
+    """
+    made_of = (
+        person.id,
+        device.key if device else 0,
+        fetch_head(session),
+        current_revision(session),
+        int(now.timestamp()) // LASTS_S,
+    )
+    return "-".join(map(str, made_of))
 
 
 def describe_day(session: Session, person: Person, device: Device | None, now: dt.datetime) -> Day:
@@ -102,6 +123,7 @@ def describe_day(session: Session, person: Person, device: Device | None, now: d
         policy=read_policy(session),
         jobs=jobs,
         districts=[device.district if device and device.district else WHOLE],
+        map_proposals=list_outcomes(session, person.id),
         worked=_list_worked(session, [one for found in pictures.values() for one in found]),
     )
 

@@ -101,16 +101,33 @@ def test_every_code_of_the_day_has_its_words_in_both_languages(
 
 
 def test_the_same_day_is_not_sent_twice(client: FlaskClient, session: Session) -> None:
-    """Only what has changed is worth a crew's signal."""
+    """Only what has changed is worth a crew's signal, and what has not is not worked out again."""
     morning = begin_day(session)
     first = client.get(URL, headers=morning.tablet.headers)
     again = {**morning.tablet.headers, "If-None-Match": first.headers["ETag"]}
+    assert client.get(URL, headers=again).status_code == 304
+    make_order(session, at(0))
+    session.commit()
+    second = client.get(URL, headers=again)
+    assert second.status_code == 304, "another crew's job is none of the day"
+    again["If-None-Match"] = second.headers["ETag"]
     assert client.get(URL, headers=again).status_code == 304
     act(session, morning.order, "accept", morning.cast.crew, at(3))
     session.commit()
     third = client.get(URL, headers=again)
     assert third.status_code == 200
     assert third.get_json()["jobs"][0]["state"] == "accepted"
+
+
+def test_somebody_elses_tag_is_worth_nothing(client: FlaskClient, session: Session) -> None:
+    """Whoever takes over the tablet gets the own day."""
+    morning = begin_day(session)
+    first = client.get(URL, headers=morning.tablet.headers)
+    assert morning.cast.other_crew.person_id is not None
+    other = sign_tablet_in(session, morning.cast.other_crew.person_id)
+    answer = client.get(URL, headers={**other.headers, "If-None-Match": first.headers["ETag"]})
+    assert answer.status_code == 200
+    assert answer.get_json()["jobs"] == []
 
 
 def test_the_caller_is_told_to_the_crew_of_the_job_and_to_nobody_else(

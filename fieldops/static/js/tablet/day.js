@@ -191,6 +191,7 @@ import { api, noteDevice, onRevoked, session, watchSession } from "./session.js"
  * @property {Record<string, number>} policy
  * @property {Job[]} jobs
  * @property {string[]} districts those whose pack this tablet may have
+ * @property {Record<string, any>[]} map_proposals what became of this person's proposals
  * @property {{digits: number, window_s: number, around: number}} release of release codes
  */
 
