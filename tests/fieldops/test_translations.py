@@ -157,7 +157,7 @@ def test_no_message_is_put_together_before_it_is_translated() -> None:
 
 
 def test_a_script_says_only_what_stands_in_it() -> None:
-    """A message out of a variable would never be found, so nobody would translate it."""
+    """Of a variable nobody knows what to translate; `translated` is for what the server answers."""
     wrong = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in TABLET.glob("*.js")

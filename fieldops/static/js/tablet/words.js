@@ -83,6 +83,12 @@ export function say(text, values = {}) {
 }
 
 /**
+ * A text that the server answered, in the language chosen here where the catalogue has it whole.
+ * @param {string} text
+ */
+export const translated = (text) => catalogues[chosen][text] || text;
+
+/**
  * Keep the words of the codes that the server uses (of the day's answer).
  * @param {Names} given
  */
