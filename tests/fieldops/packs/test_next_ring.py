@@ -241,6 +241,17 @@ def test_a_pump_of_the_same_id_is_not_taken_for_the_valve() -> None:
     assert names(found["pumps"]) == ["V2"]
 
 
+def test_a_pump_that_will_not_stop_moves_no_ring() -> None:
+    """The valves are those of the plan, and dispatch is asked for."""
+    town = in_a_row().pump("U", "DG").pipe("P6", "GH")
+    pump = worked("U", "will_not_close", table="pump", role="pump")
+    found = ring(town.pack(), outage("P3", worked("V2"), pump), "U")
+
+    assert names(found["close"]) == ["V2"]
+    assert (found["valves_added"], found["properties_added"]) == ([], 0)
+    assert found["reasons"] == ["pump"]
+
+
 def test_without_a_signal_no_valve_is_reopened_unless_it_was_released() -> None:
     """The release is of this valve and this job."""
     repaired = {"stages": {"repaired": "2026-03-02T05:00:00Z"}}

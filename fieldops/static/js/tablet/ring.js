@@ -117,8 +117,10 @@ export function nextRing(pack, outage, stuck, { others = [], most_mm: mostMm = I
   const question = outage.question ?? plainQuestion(outage);
   const broken = breakOf(pack, question);
   const valves = outage.valves.filter((valve) => valve.table === "valve" || valve.table === "control_valve");
-  const known = valves.some((valve) => valve.valve === stuck && isStuck(valve));
-  const tried = known ? valves.filter(isStuck) : [...valves.filter(isStuck), { ...lonely(stuck), ...valves.find((valve) => valve.valve === stuck), state: "will_not_close" }];
+  // A pump or a source that cannot be stopped moves no ring: it stays on the segment, and dispatch is called.
+  const isGate = valves.some(({ valve }) => valve === stuck) || outage.valves.every(({ valve }) => valve !== stuck);
+  const isKnown = valves.some((valve) => valve.valve === stuck && isStuck(valve));
+  const tried = isKnown || !isGate ? valves.filter(isStuck) : [...valves.filter(isStuck), { ...lonely(stuck), ...valves.find((valve) => valve.valve === stuck), state: "will_not_close" }];
   const now = isolate(pack, facts, broken, suppose(pack, question, valves, tried));
   const earlier = isolate(pack, facts, broken, suppose(pack, question, valves, tried.filter((valve) => valve.valve !== stuck)));
   return describe(pack, outage, stuck, { now, earlier, closed: question.closed, mostMm });
