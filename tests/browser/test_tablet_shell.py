@@ -216,6 +216,39 @@ def test_a_new_version_waits_while_something_is_unsent(
 SENT = UNSENT.replace(UNSENT[UNSENT.index("put(") : UNSENT.index(");\n  await")], 'delete("x"')
 
 
+WAIT_FOR_WORKER = """async () => {
+  const registration = await navigator.serviceWorker.getRegistration("/tablet");
+  await registration.update();
+  const { installing } = registration;
+  if (!installing) return "nothing new";
+  return new Promise((done) => {
+    installing.addEventListener("statechange", () => done(installing.state));
+  });
+}"""
+
+
+def test_half_of_a_new_version_is_never_used(
+    browser: Browser, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is changed while a tablet fetches gives files of two versions."""
+    as_counted = service.hash_of
+    with a_tablet(browser) as context:
+        page = open_page(context, street.url)
+        keep_offline(page)
+        old = version_of(page)
+        monkeypatch.setattr(
+            service,
+            "hash_of",
+            lambda content: as_counted(content + b"!" * content.startswith(b"\x89PNG")),
+        )
+        assert page.evaluate(WAIT_FOR_WORKER) == "redundant"
+        street.stop()
+        page.reload()
+        page.wait_for_selector("html[data-page=ready]")
+
+        assert version_of(page) == old
+
+
 def version_of(page: Page) -> str:
     """Tell which release the open page is of."""
     return page.locator("meta[name=release]").get_attribute("content") or ""
