@@ -8,10 +8,12 @@ from fieldops.events.queries import DRAFTS
 from fieldops.live_outages.service import show_outage
 from tests.fieldops.live_outages.jobs import CREW, Job, at
 from tests.fieldops.live_outages.towns import three_in_a_row
+from tests.people import bearer, sign_in
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
 
     from fieldops.events.service import Outcome
@@ -165,3 +167,34 @@ def test_a_code_by_which_a_valve_was_released_is_kept_with_its_opening(session: 
     events = [event for _, event in session.info[DRAFTS]]
     reopened = [one for one in events if one.kind == "outage.valve_reopened"]
     assert reopened[-1].body["release_code"] == "12345678"
+
+
+def test_the_outages_page_shows_both_and_who_authorised_it(
+    client: FlaskClient, session: Session
+) -> None:
+    """In the dispatcher's own language; the console reads the same from the interface."""
+    job = stuck_at_v2(session)
+    reasons = {"reasons": ["critical", "boundary"], "authorised_by": "王芳"}
+    since = "2026-03-02T01:30:00Z"
+    job.do(
+        "device_ring", 20, CREW, stuck="V2", valves=["V0"], others_unknown_since=since, **reasons
+    )
+    session.commit()
+    told = client.get(
+        f"/api/v1/outages/{job.id}",
+        headers=bearer(session, "dispatcher") | {"Accept-Language": "en"},
+    ).get_json()
+    sign_in(client, session, "dispatcher")
+    page = client.get(f"/outages/{job.id}?lang=en", headers={"Accept-Language": "en"}).text
+
+    (ring,) = told["device_rings"]
+    words = (
+        "The server corrects the extended isolation: add V1, leave out V0;"
+        " 3 properties without water."
+    )
+    assert ring["words"] == words
+    assert ring["because"] == "Valve V2 will not close."
+    assert ring["reasons"][0] == "a critical customer is inside"
+    assert (ring["valves"], ring["authorised_by"], ring["by"]) == (["V0"], "王芳", "李强")
+    for shown in (words, "a critical customer is inside", "王芳", "09:30"):
+        assert shown in page
