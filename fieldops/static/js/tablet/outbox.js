@@ -73,7 +73,7 @@ export function tellChange(news = "changed") {
  */
 export function watchOutbox(fn) {
   let isOver = false;
-  const look = () => void counts().then((found) => isOver || fn(found));
+  const look = () => void counts().then((found) => isOver || fn(found), (error) => console.warn("the outbox cannot be counted", error));
   listeners.add(look);
   look();
   return () => {

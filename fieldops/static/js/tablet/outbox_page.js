@@ -22,10 +22,10 @@ export function show(element) {
   let sender = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const head = make("div", { class: "stack" });
-  const needs = make("section", { class: "stack", id: "needs-you", "aria-label": say("Needs you") });
-  const waiting = make("section", { class: "stack", id: "waiting" });
-  const confirmed = make("section", { class: "stack", id: "confirmed" });
+  const head = make("div");
+  const needs = make("section", { id: "needs-you", "aria-label": say("Needs you") });
+  const waiting = make("section", { id: "waiting" });
+  const confirmed = make("section", { id: "confirmed" });
   /** What is shown of those that need a person: an element stays while it is about the same. @type {Map<string, HTMLElement>} */
   const cards = new Map();
 
@@ -161,14 +161,15 @@ function drawNeeds(section, cards, ops, photos) {
 function drawWaiting(section, ops, photos) {
   const unsent = ops.filter((op) => op.state === "here" || op.state === "sending");
   const pictures = photos.filter((photo) => photo.state !== "needs_you");
+  const more = Math.max(0, unsent.length - SHOWN_WAITING) + Math.max(0, pictures.length - SHOWN_WAITING);
   section.hidden = unsent.length + pictures.length === 0;
   section.replaceChildren(
     make("h2", {}, say("Waiting, in this order")),
-    ...unsent.slice(0, SHOWN_WAITING).map((op) => row(op)),
-    ...(unsent.length > SHOWN_WAITING ? [make("p", {}, say("and %(n)s more", { n: unsent.length - SHOWN_WAITING }))] : []),
-    ...pictures.slice(0, SHOWN_WAITING).map((photo) =>
-      card([make("div", { class: "row" }, make("strong", {}, say("Photo")), whereMark(photo.state)),
-        facts([[say("Kept"), moment(photo.kept_at)], [say("Size"), size(photo.bytes)], [say("By"), photo.person_name]])])),
+    make("div", { class: "cards" }, unsent.slice(0, SHOWN_WAITING).map((op) => row(op)),
+      pictures.slice(0, SHOWN_WAITING).map((photo) =>
+        card([make("div", { class: "row" }, make("strong", {}, say("Photo")), whereMark(photo.state)),
+          facts([[say("Kept"), moment(photo.kept_at)], [say("Size"), size(photo.bytes)], [say("By"), photo.person_name]])], { class: "op" }))),
+    ...(more > 0 ? [make("p", {}, say("and %(n)s more", { n: more }))] : []),
   );
 }
 
@@ -191,7 +192,7 @@ function drawConfirmed(section, ops) {
   section.hidden = last.length === 0;
   section.replaceChildren(
     make("h2", {}, say("Lately answered")),
-    make("ul", { class: "plain" }, last.map((op) =>
+    make("ul", { class: "answered" }, last.map((op) =>
       make("li", { class: "row" }, make("span", {}, titleOf(op)), op.resolved ? badge(words[op.resolved]) : whereMark("confirmed", op.answered_at)))),
   );
 }

@@ -1,4 +1,5 @@
 /** What a person makes of an operation that the server has refused; none is dropped by itself. */
+import { day } from "./day.js";
 import { durably, open } from "./db.js";
 import { countOn, forgetOld, makeId, tellChange, withRoom } from "./outbox.js";
 import { session } from "./session.js";
@@ -50,44 +51,96 @@ export async function retry(op_id) {
   else tellChange("more");
 }
 
+/** @typedef {Pick<Op, "subject" | "action" | "body" | "base_version">} Instead */
+
 /**
  * @param {Op} refused
- * @returns {Pick<Op, "action" | "body" | "base_version">}
+ * @returns {Instead}
  */
 function again(refused) {
-  const { answer } = refused;
+  const { answer, subject } = refused;
   const base_version = answer?.version ?? refused.base_version;
-  if (answer?.status !== "applied_with_conflict") return { action: refused.action, body: refused.body, base_version };
+  if (answer?.status !== "applied_with_conflict") return { subject, action: refused.action, body: refused.body, base_version };
   // The step itself is done: only what stood against others' values is said again.
   const mine = Object.entries(answer.conflicts ?? {}).map(([field, { mine }]) => [field, mine]);
   const action = CORRECTS[subjectKind(refused)] ?? refused.action;
-  return { action, body: Object.fromEntries(mine), base_version };
+  return { subject, action, body: Object.fromEntries(mine), base_version };
 }
 
 /**
  * Say on the order what was not taken over, so that it can be read there.
  * @param {Op} refused
- * @returns {Pick<Op, "action" | "body" | "base_version"> | null}
+ * @returns {Instead | null}
  */
 function noteOf(refused) {
-  if (subjectKind(refused) !== "work_order") return null;
+  const subject = orderOf(refused);
+  if (subject === null) return null;
   const conflicts = Object.entries(refused.answer?.conflicts ?? {});
   const mine = conflicts.length ? conflicts.map(([field, { mine }]) => /** @type {[string, unknown]} */ ([field, mine])) : Object.entries(refused.body);
-  const values = mine.map(([field, value]) => `${name("fields", field)}: ${show(value)}`).join("; ");
-  const step = name("actions", refused.action);
+  const values = mine.map(([field, value]) => `${fieldName(field)}: ${valueName(field, value)}`).join("; ");
+  const step = actionName(refused.action);
   const text = values
     ? say("Recorded on the tablet at %(at)s and not taken over: %(step)s (%(values)s).", { at: refused.occurred_at, step, values })
     : say("Recorded on the tablet at %(at)s and not taken over: %(step)s.", { at: refused.occurred_at, step });
-  return { action: "note", body: { text: text.slice(0, 2000) }, base_version: null };
+  return { subject, action: "note", body: { text: text.slice(0, 2000) }, base_version: null };
+}
+
+/**
+ * The work order on which a note can stand: its own, or that of the outage.
+ * @param {Op} op
+ * @returns {string | null} null where there is none, as for a report
+ */
+export function orderOf(op) {
+  if (subjectKind(op) === "work_order") return op.subject;
+  const job = day()?.jobs.find(({ outage }) => outage !== null && `outage:${outage.id}` === op.subject);
+  return job ? `work_order:${job.id}` : null;
 }
 
 /** @param {unknown} value */
-export function show(value) {
+function show(value) {
   if (value === null || value === undefined || value === "") return say("nothing");
   if (value === true) return say("Yes");
   if (value === false) return say("No");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
+
+/** What the day's names do not name: the tablet's own records. @type {Record<string, () => string>} */
+const ACTIONS = {
+  register: () => say("Register what was seen"),
+  propose: () => say("Propose a change to the map"),
+  import: () => say("Track"),
+  confirm_valve: () => say("valve confirmed"),
+  reopen_valve: () => say("valve reopened"),
+  restore_part: () => say("water back in a part"),
+  refeed: () => say("re-feed"),
+  tag: () => say("valve tag hung"),
+  device_ring: () => say("extended isolation worked out on a tablet"),
+  stage: () => say("stage reached"),
+};
+
+/**
+ * Name a step in the person's language.
+ * @param {string} action
+ */
+export const actionName = (action) => {
+  const known = name("action", action);
+  return known === action ? (ACTIONS[action]?.() ?? action) : known;
+};
+
+/**
+ * Name a field; a valve of an outage is a field, too.
+ * @param {string} field
+ */
+export const fieldName = (field) =>
+  field.startsWith("valve:") ? say("Valve %(valve)s", { valve: field.slice("valve:".length) }) : name("field", field);
+
+/**
+ * Say a value of a field.
+ * @param {string} field
+ * @param {unknown} value
+ */
+export const valueName = (field, value) =>
+  typeof value === "string" && value ? name(field.startsWith("valve:") ? "valve_state" : "choice", value) : show(value);
 
 /** @param {Op} op */
 const subjectKind = (op) => op.subject.split(":", 1)[0] ?? "";
@@ -96,7 +149,7 @@ const subjectKind = (op) => op.subject.split(":", 1)[0] ?? "";
  * Put an operation in the place of the refused one: before whatever was recorded after it.
  * @param {Writing} writing
  * @param {Op} refused
- * @param {Pick<Op, "action" | "body" | "base_version">} instead
+ * @param {Instead} instead
  * @returns {Promise<Op>}
  */
 async function add(writing, refused, instead) {

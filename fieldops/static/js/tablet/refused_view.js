@@ -1,9 +1,9 @@
 /** One refused record: what was said, what stands there instead, and what a person may do about it. */
 import { button, card, confirm, facts, link, make, moment, notice, toast } from "./elements.js";
-import { resolve, show } from "./refused.js";
+import { actionName, fieldName, orderOf, resolve, valueName } from "./refused.js";
 import { photoAddress, resolvePhoto } from "./photos.js";
 import { download, makeRescue } from "./rescue.js";
-import { clock, name, say } from "./words.js";
+import { clock, say } from "./words.js";
 
 /** @typedef {import("./db.js").Op} Op */
 /** @typedef {import("./db.js").KeptPhoto} KeptPhoto */
@@ -15,7 +15,7 @@ import { clock, name, say } from "./words.js";
 export function titleOf(op) {
   const [, id = ""] = op.subject.split(/:(.*)/s);
   const subject = id.startsWith("new-") ? say("new report") : id;
-  return `${name("actions", op.action)} · ${subject}`;
+  return `${actionName(op.action)} · ${subject}`;
 }
 
 /**
@@ -36,22 +36,23 @@ export function refusedCard(op) {
   const conflicts = Object.entries(op.answer?.conflicts ?? {});
   const isDone = op.answer?.status === "applied_with_conflict";
   const again = () => resolve(op.op_id, "mine");
+  const order = orderOf(op);
   return card([
     make("h3", {}, titleOf(op)),
     facts([[say("Recorded"), moment(op.occurred_at)], [say("By"), op.person_name]]),
     notice("wrong", [
       make("p", {}, make("strong", {}, reasonOf(op))),
-      op.answer?.message ? make("p", {}, op.answer.message) : null,
+      op.answer?.message && op.answer.message !== `${reasonOf(op)}.` ? make("p", {}, say(op.answer.message)) : null,
       op.answer?.is_kept_as_fact ? make("p", {}, say("What you recorded is kept with the order as a fact; dispatch sees it.")) : null,
-      op.answer?.missing?.length ? make("p", {}, say("Missing: %(what)s", { what: op.answer.missing.map((field) => name("fields", field)).join(", ") })) : null,
+      op.answer?.missing?.length ? make("p", {}, say("Missing: %(what)s", { what: op.answer.missing.map((field) => fieldName(field)).join(", ") })) : null,
     ]),
     conflicts.length ? values(op) : entered(op),
     make("div", { class: "actions" },
       button(conflicts.length ? say("Keep mine") : say("Send again"), again),
-      button(conflicts.length ? say("Take theirs") : say("Leave it, as a note"), () => resolve(op.op_id, "theirs")),
-      op.subject.startsWith("work_order:") ? link(say("Open the job"), `#/job/${op.subject.slice("work_order:".length)}`) : null,
+      order ? button(conflicts.length ? say("Take theirs") : say("Leave it, as a note"), () => resolve(op.op_id, "theirs")) : null,
+      order ? link(say("Open the job"), `#/job/${order.slice("work_order:".length)}`) : null,
       button(say("Save to a file"), () => saveRescue(op.op_id)),
-      button(say("Forget it"), () => resolve(op.op_id, "drop", askToDrop), { look: "danger" })),
+      button(say("Forget it"), () => resolve(op.op_id, "drop", askToDrop))),
     conflicts.length
       ? make("p", { class: "help" }, isDone
         ? say("“Keep mine” writes your values over theirs; “Take theirs” leaves theirs and keeps yours as a note. The step itself is done.")
@@ -95,9 +96,9 @@ function values(op) {
   const rows = Object.entries(op.answer?.conflicts ?? {}).map(([field, { mine, theirs, by, at }]) => {
     const who = by && at ? say("%(name)s, %(at)s", { name: by, at: clock(at) }) : by ?? say("by whom is not known");
     return make("tr", {},
-      make("th", { scope: "row" }, name("fields", field)),
-      make("td", { class: "mine" }, show(mine)),
-      make("td", { class: "theirs" }, make("span", {}, show(theirs)), " ", make("small", {}, who)));
+      make("th", { scope: "row" }, fieldName(field)),
+      make("td", { class: "mine" }, valueName(field, mine)),
+      make("td", { class: "theirs" }, make("span", {}, valueName(field, theirs)), " ", make("small", {}, who)));
   });
   return make("table", { class: "both" },
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, say("Field")), make("th", { scope: "col" }, say("Yours")), make("th", { scope: "col" }, say("Theirs")))),
@@ -107,7 +108,7 @@ function values(op) {
 /** @param {Op} op */
 function entered(op) {
   const given = Object.entries(op.body);
-  return given.length ? facts(given.map(([field, value]) => [name("fields", field), show(value)])) : null;
+  return given.length ? facts(given.map(([field, value]) => [fieldName(field), valueName(field, value)])) : null;
 }
 
 /** @param {KeptPhoto} photo */
@@ -132,6 +133,6 @@ export function refusedPhotoCard(photo) {
     notice("wrong", [make("p", {}, say("The server could not take this photo.")), photo.problem ? make("p", {}, photo.problem) : null]),
     make("div", { class: "actions" },
       button(say("Send again"), () => resolvePhoto(photo.sha256, "again")),
-      button(say("Forget it"), () => resolvePhoto(photo.sha256, "drop", ask), { look: "danger" })),
+      button(say("Forget it"), () => resolvePhoto(photo.sha256, "drop", ask))),
   ], { class: "refused", label: say("Photo") });
 }
