@@ -13,7 +13,6 @@ from fieldops.devices.models import DeviceRow, DeviceToken
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
 
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
@@ -85,13 +84,6 @@ def fetch_device(session: Session, device: str, *, is_locking: bool = False) -> 
 def fetch_devices(session: Session) -> list[Device]:
     """Read every tablet, those that work first, the latest heard of first."""
     query = _select().order_by(DeviceRow.revoked_at.is_not(None), DeviceRow.seen_at.desc())
-    return [Device(**row) for row in session.execute(query).mappings()]
-
-
-def fetch_of_people(session: Session, person_ids: Sequence[int]) -> list[Device]:
-    """Read the tablets that are not revoked and that one of these people signed in on last."""
-    query = _select().where(DeviceRow.person_id.in_(person_ids), DeviceRow.revoked_at.is_(None))
-    query = query.order_by(DeviceRow.seen_at.desc())
     return [Device(**row) for row in session.execute(query).mappings()]
 
 

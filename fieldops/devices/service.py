@@ -14,8 +14,6 @@ from fieldops.errors import FieldopsError, NotFoundError, UnauthenticatedError
 from fieldops.events.service import append_event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.orm import Session
 
     from fieldops.access import Person
@@ -209,11 +207,6 @@ def record_contact(session: Session, device: Device, told: Contact, now: dt.date
 def list_devices(session: Session) -> list[Device]:
     """Give every tablet, those that work first."""
     return queries.fetch_devices(session)
-
-
-def list_of_people(session: Session, person_ids: Sequence[int]) -> list[Device]:
-    """Give the tablets that work and that one of these people holds."""
-    return queries.fetch_of_people(session, person_ids) if person_ids else []
 
 
 def list_districts(session: Session) -> list[tuple[str, str]]:
