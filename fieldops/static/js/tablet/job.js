@@ -14,6 +14,9 @@ import { say } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
 
+/** About as long as a finger with a glove rests on a button. */
+const PRESS_MS = 400;
+
 /**
  * @param {HTMLElement} element
  * @param {Record<string, string>} params
@@ -70,10 +73,16 @@ function showOverview(element, first) {
   element.append(place);
   const page = overview(place, first);
   let turn = 0;
+  let shown = JSON.stringify(first);
   const draw = async () => {
     const mine = ++turn;
     const job = await jobNow(first.id);
     if (mine !== turn) return;
+    const now = JSON.stringify(job);
+    if (now === shown) return;
+    // What is taken away under a finger is not pressed.
+    if (place.querySelector(":active")) return void setTimeout(() => mine === turn && draw().catch(showProblem), PRESS_MS);
+    shown = now;
     if (job) page.draw(job);
     else place.replaceChildren(notice("warn", say("This job has gone to another crew. What you recorded is kept.")));
   };

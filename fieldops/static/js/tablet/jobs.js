@@ -11,6 +11,9 @@ import { age, clock, figure, name, say } from "./words.js";
 /** The nearer to the end of the work, the higher on the page. */
 const RANK = ["working", "on_site", "en_route", "accepted", "assigned", "work_done", "on_hold"];
 
+/** About as long as a finger with a glove rests on a button. */
+const PRESS_MS = 400;
+
 /** @param {HTMLElement} element */
 export function show(element) {
   const list = make("div", { class: "jobs" });
@@ -20,6 +23,8 @@ export function show(element) {
     const mine = ++turn;
     const jobs = await jobsNow();
     if (mine !== turn) return;
+    // What is taken away under a finger is not pressed.
+    if (list.querySelector(":active")) return void setTimeout(() => mine === turn && void draw(), PRESS_MS);
     list.replaceChildren(...(jobs ? viewJobs(jobs) : [notice("warn", say("This device has not heard yet which jobs there are. It needs a signal once."))]));
     element.dataset.jobs = jobs ? String(jobs.length) : "unknown";
   };

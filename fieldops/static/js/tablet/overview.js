@@ -2,6 +2,7 @@
 import { badge, button, card, confirm, facts, link, make, notice, primary, toast, whereMark } from "./elements.js";
 import { findHere, metresBetween } from "./here.js";
 import { showJobMap } from "./job_map.js";
+import { viewPhotos } from "./job_photos.js";
 import { marksOf, placeOf, stateWord } from "./jobs.js";
 import { ownCrews, recordStep } from "./local_state.js";
 import { navigateButton } from "./navigate.js";
@@ -45,7 +46,12 @@ export function overview(element, first) {
   element.append(text, map);
   const view = showJobMap(map, first);
   const draw = (/** @type {JobNow} */ job) => {
+    const focused = document.activeElement instanceof HTMLElement && text.contains(document.activeElement) ? document.activeElement.dataset : null;
     text.replaceChildren(...viewJob(job));
+    // Whoever goes on by keys goes on from the same place.
+    const again = focused?.step ? `[data-step="${CSS.escape(focused.step)}"]` : focused?.main ? "[data-main]" : null;
+    const next = again ? text.querySelector(again) : null;
+    if (next instanceof HTMLElement) next.focus({ preventScroll: true });
     element.dataset.state = job.state;
     view.update(job);
   };
@@ -209,6 +215,9 @@ function viewOthers(job, others, isOurs, isSecond) {
     isOnTheWay(job) ? null : navigateButton(job, `${job.id} ${placeOf(job)}`)));
 }
 
+/** Those that the day tells of, and those that were recorded here since. @param {JobNow} job */
+const photosOf = (job) => [...new Set([...job.photos, ...job.records.flatMap((op) => op.photos)])];
+
 /** @param {JobNow} job */
 function viewFacts(job) {
   const crews = [job.crew_name ?? job.crew, job.second_crew_name ?? job.second_crew].filter(Boolean).join(" + ");
@@ -225,6 +234,7 @@ function viewFacts(job) {
       ...(job.due_at ? [/** @type {[string, string]} */ ([say("Due"), clock(job.due_at)])] : []),
       ...papers.map(([field, value]) => /** @type {[string, string]} */ ([name("field", field), sayValue(value)])),
     ]),
+    ...(photosOf(job).length ? [make("h3", {}, say("Photos")), viewPhotos(photosOf(job))] : []),
     ...(job.contacts.length ? [make("h3", {}, say("Who reported it")), make("ul", { class: "plain" }, job.contacts.map((one) => make("li", {},
       make("p", {}, `${one.name ?? say("no name")} · ${one.words}`), one.phone ? make("a", { class: "button plain", href: `tel:${one.phone}` }, one.phone) : null)))] : []),
   ], { label: say("About the job") });
