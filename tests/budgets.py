@@ -196,5 +196,6 @@ BUDGETS: dict[str, int] = {
     "release_codes.show_giving": 20,
     "release_codes.give_code": 25,
     "release_codes.show_code": 3,
+    "tablet.give_map_worker": 1,
 }
 """Held in every test that goes through the `app` fixture; savepoints do not count."""

@@ -25,6 +25,7 @@ STATIC = Path(__file__).parent.parent / "static"
 ROOTS = ("js/tablet/*.js", "css/tokens.css", "css/tablet*.css", "css/icon.svg")
 STYLES = ("css/tokens.css", "vendor/maplibre-gl.css", "css/tablet.css")
 WORKER = "js/tablet/worker.js"
+MAP_WORKER = "vendor/maplibre-gl-worker.mjs"
 ICON_SIZES = (192, 512)
 ADDRESS = "/static/"
 SHELL = "/tablet"
@@ -114,6 +115,13 @@ def write_worker(release: Release, static: Path = STATIC) -> str:
     """Give the worker's script with the release that it keeps in front."""
     told = json.dumps({"version": release.version, "files": dict(release.files)}, indent=1)
     return f"self.release = {told};\n{(static / WORKER).read_text()}"
+
+
+@cache
+def read_map_worker(static: Path = STATIC) -> bytes:
+    """Read the map library's own worker; empty where the library was not fetched."""
+    path = static / MAP_WORKER
+    return path.read_bytes() if path.is_file() else b""
 
 
 def write_words(language: str) -> bytes:

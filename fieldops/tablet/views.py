@@ -18,6 +18,7 @@ from fieldops.tablet.service import (
     list_styles,
     make_release,
     make_version,
+    read_map_worker,
     write_words,
     write_worker,
 )
@@ -31,6 +32,7 @@ tablet = Blueprint("tablet", __name__)
 
 WORDS_ADDRESS = "/tablet/words/{language}.json"
 MANIFEST_ADDRESS = "/tablet/manifest.webmanifest"
+MAP_WORKER_ADDRESS = "/tablet/map-worker.mjs"
 
 
 @tablet.get(SHELL)
@@ -81,6 +83,17 @@ def give_manifest() -> ResponseReturnValue:
     return _fresh(Response(write_manifest(), mimetype="application/manifest+json"))
 
 
+@tablet.get(MAP_WORKER_ADDRESS)
+@access.public
+def give_map_worker() -> ResponseReturnValue:
+    """
+    Give the script that the map draws with, under the page's own address.
+
+    A service worker is asked for a worker's script only where that lies in its own scope.
+    """
+    return _fresh(Response(read_map_worker(), mimetype="text/javascript"))
+
+
 @tablet.get("/tablet/icon-<int:size>.png")
 @access.public
 def give_icon(size: int) -> ResponseReturnValue:
@@ -105,7 +118,8 @@ def _shell(version: str) -> bytes:
 def _pages() -> dict[str, bytes]:
     words = {WORDS_ADDRESS.format(language=each): write_words(each) for each in LANGUAGES}
     icons = {ICON_ADDRESS.format(size=size): draw_icon(size) for size in ICON_SIZES}
-    return {MANIFEST_ADDRESS: write_manifest(), **words, **icons}
+    worker = {MAP_WORKER_ADDRESS: read_map_worker()}
+    return {MANIFEST_ADDRESS: write_manifest(), **words, **icons, **worker}
 
 
 def _version() -> str:

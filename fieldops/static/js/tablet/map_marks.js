@@ -29,14 +29,15 @@ const OLD_MS = 2 * 60_000;
 export function imageOf({ kind, role, state, number }) {
   if (kind === "job") return "burst-job";
   if (kind !== "valve") return kind === "report" ? "wrong" : "place";
-  if (state === "will_not_close" || state === "not_found" || state === "will_not_reopen") return "stuck";
-  if (role === "pump" || role === "pump_to_stop") return "stop";
-  if (role === "source" || role === "source_shut") return "source-shut";
+  if (role === "stuck" || state === "will_not_close" || state === "not_found" || state === "will_not_reopen") return "stuck";
+  if (role === "pump") return "stop";
+  if (role === "source") return "source-shut";
   const text = number ?? "";
-  if (state === "closed_passing" || state === "passing") return `passing:${text}`;
-  if (state === "closed" || state === "closed_tight") return `closed:${text}`;
+  if (state === "passing") return `passing:${text}`;
+  if (state === "closed_tight") return `closed:${text}`;
   if (role === "verify_shut") return "verify";
-  if (role === "optional") return "optional";
+  // Those to be opened, or not needed any more, are in no order of closing.
+  if (role && role !== "close") return "optional";
   return `close:${text}`;
 }
 

@@ -34,7 +34,8 @@ import { age, distance, say } from "./words.js";
  * @property {(spot: Spot) => void} [onPoint] - any place; then nothing else is told
  */
 
-const WORKER = new URL("../../vendor/maplibre-gl-worker.mjs", import.meta.url);
+/** Within the scope of the service worker, for elsewhere it is not asked for a worker's script. */
+const WORKER = "/tablet/map-worker.mjs";
 const DEEPEST_ZOOM = 20;
 /** A finger in a glove touches so much. */
 const FINGER_PX = 26;
@@ -51,7 +52,6 @@ async function openTiles() {
   if (!protocol) {
     protocol = new Protocol();
     addProtocol("pmtiles", protocol.tile);
-    setWorkerUrl(WORKER.href);
   }
   const tiles = protocol.get(source.getKey()) ?? new PMTiles(source);
   protocol.add(tiles);
@@ -72,7 +72,7 @@ export async function drawMap(place, wish = {}) {
   frame.append(ground, said);
   place.replaceChildren(frame);
   const tiles = await openTiles();
-  setWorkerUrl(WORKER.href);
+  setWorkerUrl(new URL(WORKER, location.origin).href);
   let marks = wish.marks ?? [];
   let track = wish.track ?? [];
   /** @type {Spot | null} */
