@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import case, func, insert, or_, select, text, true, update
+from sqlalchemy import case, insert, or_, select, text, true, update
 
 from fieldops.access import Person, Role
 from fieldops.accounts.models import Person as PersonRow
@@ -181,8 +181,5 @@ def fetch_shown(session: Session, token_hash: bytes, *, is_demo: bool) -> Shown 
 
 def fetch_districts(session: Session) -> list[tuple[str, str]]:
     """List the districts, as id and name; none where the network is one."""
-    is_there = session.execute(select(func.to_regclass("district"))).scalar_one()
-    if is_there is None:
-        return []
     rows = session.execute(text("SELECT id, name FROM district ORDER BY name, id"))
     return [(str(row.id), row.name) for row in rows]
