@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from fieldops.access import Role
 from fieldops.network.service import FactsWish, change_valve_facts
+from tests.browser.conftest import PATIENCE_MS
 from tests.browser.tablet import LANDSCAPE, STUCK, Tablet, serve_shift
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def outage(tablet: Tablet, shift: Shift) -> dict[str, Any]:
 
 
 def test_the_next_valves_are_worked_out_here_and_confirmed_by_the_server(
-    tablet: Tablet, shift: Shift
+    tablet: Tablet, shift: Shift, browser: Browser
 ) -> None:
     """With what changes, and how old it all is; the console has it when the signal is back."""
     page = tablet.page
@@ -101,6 +103,30 @@ def test_the_next_valves_are_worked_out_here_and_confirmed_by_the_server(
     assert ring["verdict"] == "confirmed"
     assert ring["stuck"] == STUCK
     assert tablet.faults == []
+    look_at_the_console(tablet, shift, browser)
+
+
+def look_at_the_console(tablet: Tablet, shift: Shift, browser: Browser) -> None:
+    """See as a dispatcher the tablet's valves, the verdict, and who authorised them."""
+    context = browser.new_context(
+        viewport={"width": LANDSCAPE[0], "height": LANDSCAPE[1]},
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+    )
+    context.add_cookies(shift.site.cookies_of(Role.DISPATCHER))  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(f"{shift.site.url}/dispatch")
+    page.wait_for_selector(f"#order-{shift.order}")
+    page.keyboard.press("/")
+    page.keyboard.type(f"打开 {shift.outage}")
+    page.keyboard.press("Enter")
+    shown = page.locator("[data-part=device-rings] [data-ring=confirmed]")
+    expect(shown).to_contain_text("服务器确认二次关阀方案", timeout=PATIENCE_MS)
+    expect(shown.locator("[data-fact=authorised]")).to_contain_text("王芳")
+    shown.scroll_into_view_if_needed()
+    if tablet.pictures is not None:
+        page.screenshot(path=tablet.pictures / "ring-console.png")
+    context.close()
 
 
 def test_what_the_network_knows_better_is_shown_as_a_correction(
