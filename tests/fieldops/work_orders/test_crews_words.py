@@ -19,8 +19,10 @@ from tests.fieldops.work_orders.orders import (
     make_cast,
     make_order,
 )
+from tests.people import sign_in
 
 if TYPE_CHECKING:
+    from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
 
 HOUR = dt.timedelta(hours=1)
@@ -129,3 +131,21 @@ def test_a_crew_that_is_busy_takes_nothing_over(session: Session) -> None:
     given = {**body, "open_work": "沟槽敞开"}
     refused = act(session, order, "hand_over", cast.crew, body=given)
     assert (refused.status, refused.params["other"]) == ("conflict", other.id)
+
+
+def test_the_order_s_page_shows_parts_and_the_photos_of_each_finding(
+    client: FlaskClient, session: Session
+) -> None:
+    """As people read them, and where they were told."""
+    cast = make_cast(session)
+    order = make_order(session)
+    lead_to(session, order, cast, "working")
+    found = {"text": "管底锈穿", "photos": [HASH]}
+    assert act(session, order, "note", cast.crew, body=found).status == "applied"
+    body = {**BODIES["finish"], "parts": [{"name": "螺栓 M16", "quantity": 8}]}
+    assert act(session, order, "finish", cast.crew, body=body).status == "applied"
+    sign_in(client, session, "dispatcher")
+    page = client.get(f"/orders/{order.id}?lang=en").text
+    assert "螺栓 M16 \N{MULTIPLICATION SIGN} 8" in page
+    _, _, history = page.partition('id="history"')
+    assert f'src="/api/v1/photos/{HASH}"' in history
