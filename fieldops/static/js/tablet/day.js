@@ -105,7 +105,7 @@ import { api, noteDevice, onRevoked, session, watchSession } from "./session.js"
  * @property {number | null} at_m
  * @property {number | null} lon
  * @property {number | null} lat
- * @property {import("./ring.js").Question} question what the plan asks of the network
+ * @property {import("./ring_question.js").Question} question what the plan asks of the network
  * @property {Plan} plan
  * @property {Plan | null} proposed
  * @property {ValveCard[]} valves

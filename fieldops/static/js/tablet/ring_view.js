@@ -4,7 +4,8 @@ import { badge, facts, link, make, notice, primary, readFields, textField, toast
 import { jobsNow, recordDeed } from "./local_state.js";
 import { listOps, onOutboxChange } from "./outbox.js";
 import { load } from "./parts.js";
-import { NotInPack, nextRing } from "./ring.js";
+import { nextRing } from "./ring.js";
+import { NotInPack } from "./ring_question.js";
 import { go } from "./router.js";
 import { age, clock, distance, figure, name, say } from "./words.js";
 
