@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from io import BytesIO
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -179,7 +179,7 @@ def test_what_is_recorded_without_a_network_is_sent_in_order_when_it_is_back(han
 
 def test_a_lost_reply_is_asked_for_again_and_nothing_is_done_twice(hand: Hand) -> None:
     """The server has done it; the tablet does not know, keeps it, and asks once more."""
-    lost = []
+    lost: list[int] = []
 
     def lose(route: Route) -> None:
         if len(lost) < 2:
@@ -230,32 +230,63 @@ def test_two_tabs_send_one_after_the_other_and_all_once(hand: Hand) -> None:
     second.page.close()
 
 
-@pytest.mark.parametrize(
-    ("answer", "waiting"),
-    [
-        ({"status": 401, "json": {"type": "fieldops:token-expired", "detail": "x"}}, "sign_in"),
-        ({"status": 403, "json": {"type": "fieldops:forbidden", "detail": "x"}}, "forbidden"),
-        ({"status": 503, "body": "busy"}, "server"),
-        ({"status": 200, "content_type": "text/html", "body": "<h1>Hotel</h1>"}, "network"),
-    ],
-    ids=lambda value: str(value) if isinstance(value, str) else "",
-)
-def test_no_refusal_of_the_door_parks_or_drops_anything(
-    hand: Hand, answer: dict[str, Any], waiting: str
-) -> None:
+DOORS: list[tuple[dict[str, Any], str]] = [
+    ({"status": 401, "json": {"type": "fieldops:token-expired", "detail": "x"}}, "sign_in"),
+    ({"status": 403, "json": {"type": "fieldops:forbidden", "detail": "x"}}, "forbidden"),
+    ({"status": 503, "body": "busy"}, "server"),
+    ({"status": 413, "json": {"type": "fieldops:too-large", "detail": "x"}}, "server"),
+    ({"status": 200, "content_type": "text/html", "body": "<h1>Hotel</h1>"}, "network"),
+    ({"status": 200, "json": {"results": []}}, "server"),
+]
+
+
+def test_no_refusal_of_the_door_parks_or_drops_anything(hand: Hand) -> None:
     """Sending waits, and goes on where it stood; also behind a hotel's sign-in page."""
-    hand.page.route(OPS, lambda route: route.fulfill(**answer))
+    hand.tablet.offline()
     hand.record(2)
-    hand.wait_until(lambda: hand.sender()["waiting"] == waiting)
-    assert hand.counts()["unsent"] == 2
-    assert hand.counts()["parked"] == 0
-    assert {op["state"] for op in hand.tablet.ops()} == {"here"}
-    hand.page.unroute(OPS)
-    if waiting == "sign_in":
+    hand.tablet.online()
+    for answer, waiting in DOORS:
+        hand.page.route(OPS, partial(_answer, answer))
         sign_on(hand.tablet, hand.login)
+        hand.tablet.send()
+        hand.wait_until(lambda wanted=waiting: hand.sender()["waiting"] == wanted)  # type: ignore[misc]
+        assert hand.counts()["unsent"] == 2, waiting
+        assert hand.counts()["parked"] == 0, waiting
+        assert {op["state"] for op in hand.tablet.ops()} == {"here"}
+        hand.page.unroute(OPS)
+    sign_on(hand.tablet, hand.login)
     hand.tablet.send()
     hand.wait_sent()
     assert len(hand.events()) == 2
+
+
+def _answer(answer: dict[str, Any], route: Route) -> None:
+    route.fulfill(**answer)
+
+
+def test_an_operation_that_the_server_fails_at_does_not_hold_up_the_next(hand: Hand) -> None:
+    """It stays on the device, and goes later."""
+    failed: list[str] = []
+
+    def fail_first(route: Route) -> None:
+        sent = json.loads(route.request.post_data or "")
+        answer = route.fetch(post_data=json.dumps({**sent, "ops": sent["ops"][1:]}))
+        failed.append(sent["ops"][0]["op_id"])
+        first = {"op_id": failed[0], "status": "failed", "message": "broken"}
+        route.fulfill(json={**answer.json(), "results": [first, *answer.json()["results"]]})
+
+    hand.tablet.offline()
+    hand.record(3)
+    hand.page.route(OPS, fail_first, times=1)
+    hand.tablet.online()
+    hand.wait_until(lambda: hand.counts()["unsent"] == 1 or not hand.counts()["unsent"])
+    hand.page.unroute(OPS)
+    hand.tablet.send()
+    hand.wait_sent()
+    told = [event.op_id for event in hand.events()]
+    assert set(told) == {op["op_id"] for op in hand.tablet.ops()}
+    assert len(told) == 3
+    assert told[-1] == failed[0]
 
 
 def look(hand: Hand, name: str) -> None:
@@ -338,7 +369,6 @@ def test_what_somebody_else_recorded_waits_for_them_and_no_step_drops_it(hand: H
     assert [event.person_name for event in hand.events()] == ["赵敏", "李强", "李强"]
 
 
-@cache
 def noise() -> str:
     """Take a photo that no browser can make small, and that says when and where it was taken."""
     image = Image.frombytes("RGB", (800, 800), os.urandom(3 * 800 * 800))

@@ -88,6 +88,12 @@ async function shrink(file) {
   });
 }
 
+/** What looks under way while nobody sends was cut off, and waits. */
+export async function noPhotoUnderWay() {
+  const all = await (await open()).getAll("photos");
+  for (const { sha256, state } of all) if (state === "sending") await note(sha256, { state: "here" });
+}
+
 /**
  * @param {number} person_id
  * @returns {Promise<KeptPhoto[]>} the oldest first
@@ -172,8 +178,14 @@ export async function sendPhoto(photo, token, isDataWaiting) {
         return "sent";
       }
       for (let first = isAnew ? 0 : Number(received_bytes) || 0; first < blob.size; first += PIECE_BYTES) {
-        const piece = blob.slice(first, first + PIECE_BYTES);
-        const range = `bytes ${first}-${first + piece.size - 1}/${blob.size}`;
+        // Read before it is sent: a photo that the device has lost is no fault of the network.
+        const piece = await blob.slice(first, first + PIECE_BYTES).arrayBuffer().catch(() => null);
+        if (!piece) {
+          await note(sha256, { state: "needs_you", problem: say("This photo can no longer be read from the device.") });
+          return "failed";
+        }
+        const last = first + piece.byteLength;
+        const range = `bytes ${first}-${last - 1}/${blob.size}`;
         const headers = { "Content-Type": "application/octet-stream", "Content-Range": range, ...claimsOf(photo) };
         try {
           await ask("", { method: "PUT", body: piece, headers });
@@ -183,7 +195,7 @@ export async function sendPhoto(photo, token, isDataWaiting) {
           isAnew = true;
           break;
         }
-        if (first + piece.size < blob.size && !isAnew && (await isDataWaiting())) {
+        if (last < blob.size && !isAnew && (await isDataWaiting())) {
           await note(sha256, { state: "here" });
           return "later";
         }

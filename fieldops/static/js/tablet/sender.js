@@ -5,7 +5,7 @@
 import { isOnline, watchConnection } from "./connection.js";
 import { StorageFull, durably, kv, open } from "./db.js";
 import { keepReserve, onOutboxChange, settle, tellChange } from "./outbox.js";
-import { sendPhoto, unsentPhotos } from "./photos.js";
+import { noPhotoUnderWay, sendPhoto, unsentPhotos } from "./photos.js";
 import { Offline, Refused, Unauthorized, api, mustSignIn, session, watchSession } from "./session.js";
 
 /** @typedef {import("./db.js").Op} Op */
@@ -197,6 +197,7 @@ async function nothingUnderWay() {
   const db = await open();
   const cut = (await db.getAll("ops")).filter((op) => op.state === "sending");
   if (cut.length) await mark(cut, "here");
+  await noPhotoUnderWay();
 }
 
 /**
