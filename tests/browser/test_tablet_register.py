@@ -203,6 +203,8 @@ def register(tablet: Tablet) -> None:
         {"name": "a.gpx", "mimeType": "application/gpx+xml", "buffer": GPX.encode()}
     )
     expect(page.locator(".gpx .notice.good")).to_contain_text("早班巡检")
+    page.wait_for_selector(".gpx [data-map-state=idle]", timeout=4 * PATIENCE_MS)
+    page.locator(".gpx .place-map").scroll_into_view_if_needed()
     tablet.picture("registered-here")
 
 

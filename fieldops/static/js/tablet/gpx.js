@@ -1,6 +1,7 @@
 /** A track from a GPX file: read on the device, and queued in parts that fit into operations. */
-import { button, make, notice } from "./elements.js";
+import { button, make, notice, showProblem } from "./elements.js";
 import { makeId, enqueue } from "./outbox.js";
+import { load } from "./parts.js";
 import { say } from "./words.js";
 
 /** @typedef {[lon: number, lat: number, second: number | null] | null} Point - null where the track begins anew */
@@ -65,11 +66,23 @@ export async function enqueueTrack({ name, points }) {
 }
 
 /**
- * The field that takes a file in.
- * @returns {HTMLElement}
+ * The field that takes a file in, and draws what was in it.
+ * @returns {{element: HTMLElement, stop: () => void}}
  */
 export function gpxField() {
   const said = make("div", { role: "status" });
+  const map = make("div", { class: "place-map", hidden: true });
+  let stop = () => {};
+  const drawWay = async (/** @type {Point[]} */ points) => {
+    const maps = await load("map_page");
+    if (!maps) return;
+    stop();
+    const way = points.flatMap((point) => (point ? [{ lon: point[0], lat: point[1] }] : []));
+    map.hidden = false;
+    const view = await maps.showMap(map, { track: way, focus: way[0] });
+    view.fit(way);
+    stop = view.remove;
+  };
   const chooser = make("input", {
     type: "file", accept: ".gpx,application/gpx+xml", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true",
     change: async () => {
@@ -80,11 +93,13 @@ export function gpxField() {
         if (file.size > LARGEST_BYTES) throw new Error(say("A GPX file may have at most %(most)s MB.", { most: LARGEST_BYTES / 1024 ** 2 }));
         const track = readGpx(await file.text(), file.name);
         await enqueueTrack(track);
+        void drawWay(track.points).catch(showProblem);
         said.replaceChildren(notice("good", say("“%(name)s” with %(n)s points is on this device and will be sent.", { name: track.name, n: track.points.filter(Boolean).length })));
       } catch (error) {
         said.replaceChildren(notice("wrong", error instanceof Error ? error.message : String(error)));
       }
     },
   });
-  return make("div", { class: "gpx" }, make("div", { class: "actions" }, button(say("Choose a GPX file"), () => chooser.click())), chooser, said);
+  const element = make("div", { class: "gpx" }, make("div", { class: "actions" }, button(say("Choose a GPX file"), () => chooser.click())), chooser, said, map);
+  return { element, stop: () => stop() };
 }

@@ -37,17 +37,22 @@ export function show(element, params = {}) {
     await list();
   }));
   const list = () => fillSent(sent);
+  const gpx = gpxField();
   element.replaceChildren(
     make("h1", {}, say("Register what you see")),
     form,
     card([make("h2", {}, say("Registered on this device")), sent], { class: "registered-here" }),
     card([make("h2", {}, say("Something else")),
       make("div", { class: "actions" }, link(say("Report a mistake on the map"), "#/propose")),
-      make("h3", {}, say("Import a track (GPX)")), gpxField()], { class: "more" }),
+      make("h3", {}, say("Import a track (GPX)")), gpx.element], { class: "more" }),
   );
   begin();
   void list();
-  return onOutboxChange(() => void list());
+  const stop = onOutboxChange(() => void list());
+  return () => {
+    stop();
+    gpx.stop();
+  };
 }
 
 /**
