@@ -63,7 +63,7 @@ class Shift:
 
 
 @contextmanager
-def serve_shift(home: Path, *, is_packed: bool = True) -> Iterator[Shift]:
+def serve_shift(home: Path, *, is_packed: bool = True, ago_min: float = 20) -> Iterator[Shift]:
     """Serve the sample town with a burst, its outage, and a crew to which the repair is given."""
     text = (CHECKOUT / "sample_network.geojson").read_text()
     with serve_town(text, home) as site:
@@ -75,7 +75,7 @@ def serve_shift(home: Path, *, is_packed: bool = True) -> Iterator[Shift]:
             set_password(session, person, PASSWORD)
             for crew, name in ((CREW, "抢修1班"), (OTHER_CREW, "抢修2班")):
                 add_crew(session, CrewDraft(id=crew, name=name), DISPATCHER, now)
-                hours = dt.timedelta(hours=1), dt.timedelta(hours=9)
+                hours = dt.timedelta(hours=5), dt.timedelta(hours=9)
                 shift = ShiftDraft(kind="shift", starts_at=now - hours[0], ends_at=now + hours[1])
                 plan_shifts(session, crew, shift, DISPATCHER, now)
             add_member(session, CREW, MemberDraft(name="李强", login=LOGIN), DISPATCHER, now)
@@ -84,15 +84,15 @@ def serve_shift(home: Path, *, is_packed: bool = True) -> Iterator[Shift]:
                 settings = site.app.extensions["fieldops.settings"]
                 bake(session, packs_folder(settings), now, asked=WHOLE)
         with site.sessions.begin() as session:
-            incident, order, outage = begin_burst(session, now)
+            incident, order, outage = begin_burst(session, now, ago_min)
         with site.sessions() as session:
             headers = bearer(session, Role.DISPATCHER)
         yield Shift(site, incident, order, outage, headers)
 
 
-def begin_burst(session: Session, now: dt.datetime) -> tuple[str, str, str]:
+def begin_burst(session: Session, now: dt.datetime, ago_min: float) -> tuple[str, str, str]:
     """Open an incident, its outage and its repair, and give the repair to the crew."""
-    begun = now - dt.timedelta(minutes=20)
+    begun = now - dt.timedelta(minutes=ago_min)
     place = find_pipe(session, PIPE)
     draft = IncidentDraft(kind="burst", pipe_key=place, at_m=10.0, address="长江路 18 号")
     incident = open_incident(session, draft, DISPATCHER, begun)
@@ -119,7 +119,7 @@ def begin_burst(session: Session, now: dt.datetime) -> tuple[str, str, str]:
         DISPATCHER,
         begun,
     )
-    act(session, order, "assign", {"crew": CREW}, now - dt.timedelta(minutes=12))
+    act(session, order, "assign", {"crew": CREW}, begun + dt.timedelta(minutes=8))
     return incident.id, order.id, live.id
 
 
