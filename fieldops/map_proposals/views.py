@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 map_proposals = Blueprint("map_proposals", __name__)
 
 DECIDERS = (Role.DISPATCHER, Role.PLANNER)
+READERS = (*DECIDERS, Role.MANAGER)
 
 
 def _person() -> Person:
@@ -37,7 +38,7 @@ def _now() -> dt.datetime:
 
 
 @map_proposals.get("/map-proposals")
-@access.allow(*DECIDERS, menu=_l("Proposals to the map"))
+@access.allow(*READERS, menu=_l("Proposals to the map"))
 def list_proposals() -> ResponseReturnValue:
     """Show what waits for a decision, and what was decided last."""
     with db.transaction() as session:
@@ -48,7 +49,7 @@ def list_proposals() -> ResponseReturnValue:
 
 
 @map_proposals.get("/map-proposals/<proposal_id>")
-@access.allow(*DECIDERS)
+@access.allow(*READERS)
 def show_proposal(proposal_id: str) -> ResponseReturnValue:
     """Show one proposal beside what is drawn now."""
     with db.transaction() as session:
@@ -59,6 +60,7 @@ def show_proposal(proposal_id: str) -> ResponseReturnValue:
         proposal=look.proposal,
         picture=forms.draw_look(look),
         facts=forms.say_facts(look.proposal.facts),
+        may_decide=bool(_person().roles & set(DECIDERS)),
         is_own=look.proposal.proposed_by_id == _person().id,
         names=forms,
     )

@@ -10,7 +10,6 @@ from flask import url_for as url
 from flask_babel import gettext as _
 
 from fieldops import access, db
-from fieldops.access import STAFF
 from fieldops.errors import FieldopsError
 from fieldops.events.service import Actor
 from fieldops.tracks import forms, service
@@ -43,7 +42,7 @@ def list_tracks() -> ResponseReturnValue:
 
 
 @tracks.post("/tracks")
-@access.allow(*STAFF)
+@access.allow("dispatcher", "planner", "manager", "crew")
 def take_track() -> ResponseReturnValue:
     """Take a GPX file in."""
     request.max_content_length = forms.LARGEST_GPX_BYTES + 2**16

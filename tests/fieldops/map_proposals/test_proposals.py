@@ -123,9 +123,13 @@ def test_nobody_approves_what_they_proposed_themselves(client: FlaskClient, town
     assert describe_valve(town, "V1")["reachable"] is True
 
 
-def test_a_crew_decides_nothing(client: FlaskClient, town: Session, crew: int) -> None:
-    """It proposes."""
+def test_a_manager_reads_and_a_crew_decides_nothing(
+    client: FlaskClient, town: Session, crew: int
+) -> None:
+    """The one has no buttons, the other no page."""
     made = propose(client, town, crew, kind="not_there", feature="V1")["id"]
+    read = client.get(f"/map-proposals/{made}", headers=bearer(town, "manager"))
+    assert (read.status_code, "/approve" in read.text) == (200, False)
     head = sign_in(client, town, "crew")
     assert client.get("/map-proposals", headers=head).status_code == 403
     assert client.post(f"/map-proposals/{made}/approve", headers=head).status_code == 403
