@@ -18,12 +18,12 @@ const OPERABILITIES = [() => say("yes"), () => say("no"), () => say("unknown")];
 /**
  * The map on an element, as a job's page shows it.
  * @param {HTMLElement} element
- * @param {{marks?: Mark[], focus?: {lon?: number | null, lat?: number | null} | null, track?: Spot[]}} [wish]
+ * @param {{marks?: Mark[], focus?: {lon?: number | null, lat?: number | null, zoom?: number} | null, track?: Spot[]}} [wish]
  * @returns {Promise<MapView>}
  */
 export async function showMap(element, { marks = [], focus = null, track = [] } = {}) {
   const { map, sheet } = room(element);
-  const at = typeof focus?.lon === "number" && typeof focus.lat === "number" ? { lon: focus.lon, lat: focus.lat } : null;
+  const at = typeof focus?.lon === "number" && typeof focus.lat === "number" ? { lon: focus.lon, lat: focus.lat, zoom: focus.zoom } : null;
   const view = await drawMap(map, { marks, track, focus: at, onTouch: (touched) => void tell(sheet, view, touched) });
   return view;
 }
@@ -103,11 +103,11 @@ function marksOf(job) {
  */
 async function find(params) {
   const [lon, lat] = [Number(params.lon), Number(params.lat)];
-  if (params.lon && params.lat && Number.isFinite(lon) && Number.isFinite(lat)) return { lon, lat };
+  if (params.lon && params.lat && Number.isFinite(lon) && Number.isFinite(lat)) return { lon, lat, zoom: 17 };
   for (const [kind, id] of [["device", params.valve], ["pipe", params.pipe]]) {
     const pack = id ? await topology() : null;
     const row = pack && id ? rowOf(pack, `${kind}_id`, id) : -1;
-    if (pack && row >= 0) return { lon: pack.columns[`${kind}_lon`][row], lat: pack.columns[`${kind}_lat`][row] };
+    if (pack && row >= 0) return { lon: pack.columns[`${kind}_lon`][row], lat: pack.columns[`${kind}_lat`][row], zoom: 17 };
   }
   return null;
 }

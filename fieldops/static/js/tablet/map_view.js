@@ -28,7 +28,7 @@ import { age, distance, say } from "./words.js";
 /**
  * @typedef {object} Wish
  * @property {Mark[]} [marks]
- * @property {Partial<Spot> & {zoom?: number} | null} [focus]
+ * @property {Partial<Spot> & {zoom?: number} | null} [focus] - with a zoom it comes before all marks
  * @property {Spot[]} [track]
  * @property {(touched: Touched) => void} [onTouch] - a thing of the network
  * @property {(spot: Spot) => void} [onPoint] - any place; then nothing else is told
