@@ -135,3 +135,10 @@ def districts_agree(seeds: range) -> int:
 def test_a_districts_pack_gives_the_whole_networks_answer_or_says_that_it_may_go_on() -> None:
     """Supply that comes from outside, and comes back from outside, included."""
     assert districts_agree(range(300)) > 100
+
+
+@pytest.mark.long
+def test_districts_packs_of_thousands_of_towns() -> None:
+    """The same of many more."""
+    for first in range(30_000, 50_000, 2_000):
+        assert districts_agree(range(first, first + 2_000)) > 1_000
