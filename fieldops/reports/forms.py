@@ -243,6 +243,7 @@ EVENT_NAMES = {
     "outage.opened": _l("outage opened"),
     "outage.valve_confirmed": _l("valve confirmed"),
     "outage.replanned": _l("isolation plan changed"),
+    "outage.device_ring": _l("extended isolation worked out on a tablet"),
     "outage.plan_approved": _l("isolation plan approved"),
     "outage.valve_reopened": _l("valve reopened"),
     "outage.release_given": _l("release of a valve given by phone"),
