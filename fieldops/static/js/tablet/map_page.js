@@ -180,7 +180,7 @@ function pipeFacts(pack, id) {
   const { pipe_diameter_mm: diameter, pipe_length_m: length, pipe_is_open: isOpen } = pack.columns;
   return [
     [say("Diameter"), `DN ${diameter[row]}`],
-    [say("Material"), textAt(pack, "pipe_material", row) || null],
+    [say("Pipe material"), textAt(pack, "pipe_material", row) || null],
     [say("Laid"), textAt(pack, "pipe_laid_on", row) || null],
     [say("Length"), say("%(n)s m", { n: Math.round(length[row]) })],
     [say("State"), isOpen[row] ? say("open") : say("closed")],
