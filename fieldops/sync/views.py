@@ -85,7 +85,7 @@ def init_app(app: Flask) -> None:
 
 
 @rescue.get("/")
-@access.allow(*IMPORTERS, menu=_l("Rescue files"))
+@access.allow(*IMPORTERS)
 def show_form() -> ResponseReturnValue:
     """Ask for a file."""
     return render_template("sync/rescue.html", form=RescueForm())
