@@ -56,8 +56,8 @@ async function showPiece(element, job, params) {
     if (params.valve === undefined) return showRing(element, { outage, valve });
     if (params.tag !== undefined) return showTag(element, job, outage, valve);
     const text = make("div", { class: "job-text" });
-    const map = make("div", { class: "job-map", "aria-label": say("Map") });
-    element.append(make("div", { class: "job-page" }, text, map));
+    const map = make("section", { class: "job-map", "aria-label": say("Map") });
+    element.append(make("div", { class: "job-page one" }, text, map));
     showValve(text, job, outage, valve);
     return showJobMap(map, job, valve).leave;
   }

@@ -1,5 +1,6 @@
 /** A job on the map of the pack: the place, and the valves as numbered discs that can be pressed. */
 import { notice } from "./elements.js";
+import { isShut } from "./job_state.js";
 import { load } from "./parts.js";
 import { go } from "./router.js";
 import { valveRoute } from "./valve_route.js";
@@ -47,7 +48,9 @@ export function showJobMap(place, job, focus = job) {
 /** @param {JobNow} job */
 function marksFor(job) {
   const valves = (job.outage?.valves ?? []).flatMap((valve) => (valve.lon === null || valve.lat === null ? [] : [{
-    kind: "valve", id: valve.valve, number: valve.number, role: valve.role, state: valve.state, lon: valve.lon, lat: valve.lat,
+    kind: "valve", id: valve.valve, number: valve.number, role: valve.role,
+    // What passes and was accepted stands as shut.
+    state: isShut(valve) ? "closed_tight" : valve.state, lon: valve.lon, lat: valve.lat,
     label: `${valve.valve} · ${name("valve_state", valve.state)}`, open: () => go(valveRoute(job, valve)),
   }]));
   return [{ kind: "job", id: job.id, lon: job.lon, lat: job.lat, label: job.id }, ...valves];

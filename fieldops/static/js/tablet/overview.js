@@ -40,17 +40,20 @@ const STAGES = ["dispatched", "on_site", "water_stopped", "repaired", "flushed",
  * @returns {{draw: (job: JobNow) => void, leave: () => void}}
  */
 export function overview(element, first) {
-  const text = make("div", { class: "job-text" });
-  const map = make("div", { class: "job-map", "aria-label": say("Map") });
+  const head = make("div", { class: "job-head" });
+  const rest = make("div", { class: "job-rest" });
+  const map = make("section", { class: "job-map", "aria-label": say("Map") });
   element.classList.add("job-page");
-  element.append(text, map);
+  element.append(head, map, rest);
   const view = showJobMap(map, first);
   const draw = (/** @type {JobNow} */ job) => {
-    const focused = document.activeElement instanceof HTMLElement && text.contains(document.activeElement) ? document.activeElement.dataset : null;
-    text.replaceChildren(...viewJob(job));
+    const focused = document.activeElement instanceof HTMLElement && element.contains(document.activeElement) ? document.activeElement.dataset : null;
+    const moves = nextMoves(job, ownCrews());
+    head.replaceChildren(...viewHead(job, moves.main));
+    rest.replaceChildren(...viewRest(job, moves.others));
     // Whoever goes on by keys goes on from the same place.
     const again = focused?.step ? `[data-step="${CSS.escape(focused.step)}"]` : focused?.main ? "[data-main]" : null;
-    const next = again ? text.querySelector(again) : null;
+    const next = again ? element.querySelector(again) : null;
     if (next instanceof HTMLElement) next.focus({ preventScroll: true });
     element.dataset.state = job.state;
     view.update(job);
@@ -62,10 +65,12 @@ export function overview(element, first) {
 /** Before the crew is there, the way is wanted first. @param {JobNow} job */
 const isOnTheWay = (job) => ["assigned", "accepted", "en_route"].includes(job.state) && !job.gone;
 
-/** @param {JobNow} job */
-function viewJob(job) {
+/**
+ * @param {JobNow} job
+ * @param {import("./steps.js").Move | null} main
+ */
+function viewHead(job, main) {
   const part = partOf(job, ownCrews());
-  const { main, others } = nextMoves(job, ownCrews());
   const refused = job.records.filter((op) => op.state === "needs_you" && !op.resolved);
   return [
     make("h1", {}, `${job.id} · ${name("kind", job.kind)} · ${name("severity", job.severity)}`),
@@ -78,6 +83,16 @@ function viewJob(job) {
     ...(part === "second" ? [notice("info", say("You come second: %(crew)s leads this job and takes its steps. Valves, findings and photos are yours to record.", { crew: job.crew_name ?? job.crew ?? "?" }))] : []),
     ...(part === "none" && !job.gone ? [notice("warn", say("This job is not your crew's."))] : []),
     viewMain(job, main),
+  ];
+}
+
+/**
+ * @param {JobNow} job
+ * @param {Step[]} others
+ */
+function viewRest(job, others) {
+  const part = partOf(job, ownCrews());
+  return [
     ...viewOutages(job),
     viewOthers(job, others, part !== "none" && !job.gone, part === "second"),
     viewFacts(job),
