@@ -114,7 +114,8 @@ async function findRing(outage, stuck) {
     const pack = await packs.packState();
     if (!topology || !pack) return { why: say("The map of the district is not on this device.") };
     const others = (await jobsNow() ?? []).flatMap((job) => job.outages).filter((one) => one.id !== outage.id);
-    const ring = nextRing(topology, outage, stuck, { others, most_mm: day()?.policy.tablet_max_diameter_mm });
+    // As long as the limit is not known, dispatch decides of every valve.
+    const ring = nextRing(topology, outage, stuck, { others, most_mm: day()?.policy.tablet_max_diameter_mm ?? 0 });
     return { ring, pack };
   } catch (error) {
     console.warn(error);
