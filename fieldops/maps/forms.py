@@ -137,6 +137,8 @@ WORDS = {
     "fact.exercised": _l("Last exercised"),
     "fact.type": _l("Type"),
     "fact.boundary": _l("Boundary valve"),
+    "fact.absent": _l("Seen on site"),
+    "marked-absent": _l("marked as not there"),
     "fact.on-pipe": _l("On pipe"),
     "never-recorded": _l("never, as far as recorded"),
     "position.open": _l("open"),

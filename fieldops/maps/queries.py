@@ -433,7 +433,8 @@ FACTS = {
     "pipe": "'diameter_mm', diameter_mm, 'material', material, 'laid_on', laid_on,"
     " 'length_m', length_m, 'zone', zone, 'status', status",
     "valve": f"{VALVE_FACTS}, 'turns', turns, 'closes', closes, 'valve_type', valve_type,"
-    " 'last_exercised_on', last_exercised_on, 'at_m', at_m, 'pipe', pipe_id",
+    " 'last_exercised_on', last_exercised_on, 'at_m', at_m, 'pipe', pipe_id,"
+    " 'is_absent', coalesce(CAST(extra -> 'absent' AS boolean), false)",
     "control_valve": f"{VALVE_FACTS}, 'valve_type', type",
     "customer": "'critical', critical",
 }

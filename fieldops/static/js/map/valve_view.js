@@ -25,6 +25,7 @@ export function viewValve(place, hands, askPipe) {
     ["type", facts.valve_type ? (knows(`type.${facts.valve_type}`) ? say(`type.${facts.valve_type}`) : facts.valve_type) : say("unknown")],
     ["boundary", facts.boundary ? say("yes") : null],
     ["on-pipe", facts.pipe],
+    ["absent", facts.is_absent ? say("marked-absent") : null],
   ];
   return [
     make("dl", { class: "facts" }, rows.flatMap(([name, value]) => value ? [

@@ -39,7 +39,7 @@ export function navigationLinks(place, name) {
     make("div", { class: "actions" },
       out(address.amap, say("Amap"), "amap"),
       out(address.baidu, say("Baidu Maps"), "baidu"),
-      out(address.device, say("This device's maps"), "device")),
+      make("a", { href: address.device, class: "button plain", "data-navigate": "device" }, say("This device's maps"))),
     notice("info", say("While another app is in front, this page tells no position: dispatch sees it getting old until you come back.")));
 }
 
