@@ -114,6 +114,14 @@ def open_valve(tablet: Tablet, shift: Shift, valve: str, tag: str) -> None:
     tablet.record()
 
 
+def open_part(tablet: Tablet, shift: Shift, valve: str, tag: str) -> None:
+    """Give a part its water back, of which this device alone knows that it is shut."""
+    tablet.page.click(f"main .parts a[href*='valve%3A{valve}']")
+    tablet.page.wait_for_selector("[data-release=by-phone]")
+    fill(tablet, release_code=release(shift, tablet, valve), **{f"tag_{valve}": tag})
+    tablet.record()
+
+
 def release(shift: Shift, tablet: Tablet, valve: str) -> str:
     """Let a dispatcher release a valve, and read the code out."""
     device = tablet.ask("session", "m.session().device.id")
@@ -224,7 +232,7 @@ def test_a_whole_job_is_done_with_no_signal_and_told_as_it_was(
     repair(tablet)
     tablet.picture("job-open")
     open_valve(tablet, shift, second, "T-12")
-    open_valve(tablet, shift, first, "T-11")
+    open_part(tablet, shift, first, "T-11")
     press(tablet, "restore")
     fill(tablet, flushed=True, sample_point="12 号楼前消火栓", turbidity_ntu=0.4, chlorine_mg_l=0.3)
     tablet.record()

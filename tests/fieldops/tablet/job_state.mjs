@@ -8,6 +8,7 @@ const calls = {
   toClose: (job) => state.toClose(job.outage).map((one) => one.valve),
   shutBy: (job) => state.shutBy(job.outage).map((one) => one.valve),
   leftOpen: steps.leftOpen,
+  parts: (job) => steps.partsOf(job.outage).map((one) => [one.id, one.properties]),
   moves: (job, crews) => {
     const { main, others } = steps.nextMoves(job, crews);
     const told = main && (main.kind === "step" ? main.step.action : `${main.kind} ${main.valve.valve}`);

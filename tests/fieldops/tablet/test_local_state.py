@@ -186,6 +186,21 @@ def test_who_hands_over_tells_what_is_shut_tagged_and_still_to_close(
     assert left == {"valves_shut": ["V1", "V3"], "tags": ["7"], "waiting": ["V2"]}
 
 
+def test_where_the_server_has_heard_of_no_shut_valve_each_is_a_part_of_unknown_size(
+    device: Device, steps: list[Json]
+) -> None:
+    """The last one shut comes first; what the server has told stands before that."""
+    working = job(steps, valve(1), valve(2), valve(3, role="surplus"), state="working")
+    assert device.ask("parts", working) == [["all", 9]]
+    working["outage"]["parts"] = []
+    shut = [deed("confirm_valve", valve=each, result="closed_tight") for each in ("V1", "V2")]
+    now = device.ask("withOps", working, shut)
+    assert device.ask("parts", now) == [["valve:V2", None], ["valve:V1", None], ["all", None]]
+    opened = deed("reopen_valve", valve="V2", result="reopened", repaired=True)
+    now = device.ask("withOps", working, [*shut, opened])
+    assert device.ask("parts", now) == [["valve:V2", None], ["valve:V1", None]]
+
+
 def test_the_second_crew_works_the_valves_and_leaves_the_steps_to_the_first(
     device: Device, steps: list[Json]
 ) -> None:

@@ -8,6 +8,7 @@ import { overview } from "./overview.js";
 import { showPart } from "./parts_page.js";
 import { showRing } from "./ring_view.js";
 import { showNoStep, showStep } from "./step_page.js";
+import { partsOf } from "./steps.js";
 import { showTag, showValve } from "./valve_card.js";
 import { jobRoute } from "./valve_route.js";
 import { say } from "./words.js";
@@ -49,7 +50,7 @@ async function showPiece(element, job, params) {
     return step?.is_mine ? showStep(element, job, step) : showNoStep(element, job);
   }
   for (const outage of job.outages) {
-    const part = outage.parts.find((one) => one.id === params.part);
+    const part = partsOf(outage).find((one) => one.id === params.part);
     if (part) return showPart(element, job, outage, part);
     const valve = outage.valves.find((one) => one.valve === (params.valve ?? params.ring) && (params.table === undefined || one.table === params.table));
     if (!valve) continue;

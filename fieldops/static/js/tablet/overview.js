@@ -10,7 +10,7 @@ import { isBack, partName } from "./parts_page.js";
 import { viewVerdict } from "./ring_view.js";
 import { go } from "./router.js";
 import { stepName } from "./step_page.js";
-import { nextMoves, partOf, wantedNeeds } from "./steps.js";
+import { nextMoves, partOf, partsOf, wantedNeeds } from "./steps.js";
 import { disc } from "./valve_card.js";
 import { jobRoute, valveRoute } from "./valve_route.js";
 import { clock, distance, figure, name, say } from "./words.js";
@@ -200,10 +200,12 @@ function viewValves(job, outage) {
  * @param {OutageNow} outage
  */
 function viewParts(job, outage) {
-  if (!outage.parts.length || (!outage.stages.repaired && !outage.parts.some((part) => part.id.startsWith("refeed:")))) return null;
-  return make("section", { class: "parts" }, make("h3", {}, say("Restore by part")), make("ul", { class: "plain" }, outage.parts.map((part) => {
+  const parts = partsOf(outage);
+  if (!parts.length || (!outage.stages.repaired && !parts.some((part) => part.id.startsWith("refeed:")))) return null;
+  return make("section", { class: "parts" }, make("h3", {}, say("Restore by part")), make("ul", { class: "plain" }, parts.map((part) => {
     const isDone = isBack(outage, part);
-    const words = say("%(part)s: %(n)s properties", { part: partName(part), n: part.properties });
+    const words = part.properties === null ? say("%(part)s: how many properties is not known", { part: partName(part) })
+      : say("%(part)s: %(n)s properties", { part: partName(part), n: part.properties });
     return make("li", {}, isDone ? badge(words, "good") : link(words, `${jobRoute(job.id)}?part=${encodeURIComponent(part.id)}`));
   })));
 }

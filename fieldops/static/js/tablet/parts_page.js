@@ -9,7 +9,7 @@ import { figure, say } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
 /** @typedef {import("./job_state.js").OutageNow} OutageNow */
-/** @typedef {OutageNow["parts"][number]} Part */
+/** @typedef {import("./steps.js").Part} Part */
 
 /** A part by the valves that give it its water. @param {Part} part */
 export const partName = (part) => {
@@ -37,7 +37,10 @@ export function isBack(outage, part) {
 export function showPart(element, job, outage, part) {
   const isFeed = part.id.startsWith("refeed:");
   const valves = outage.valves.filter((one) => (isFeed ? part.valves.includes(one.valve) : valvesOf(outage, { part: part.id }).includes(one.valve) && (isShut(one) || one.state === "passing")));
-  element.append(make("h1", {}, partName(part)), facts([[say("Properties"), figure(part.properties)], [say("Customers"), figure(part.connections)]]));
+  element.append(make("h1", {}, partName(part)), facts([
+    [say("Properties"), part.properties === null ? null : figure(part.properties)],
+    [say("Customers"), part.connections === null ? null : figure(part.connections)],
+  ]));
   if (!isFeed && !outage.stages.repaired) {
     return element.append(notice("warn", say("The repair is not recorded as done: opening this valve would fill the trench.")));
   }

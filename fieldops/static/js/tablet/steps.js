@@ -1,5 +1,5 @@
 /** What comes next in a job: one main move for each state, and what else may be done. Pure. */
-import { BEFORE_HOLD, SAME, factsOf, findStep, fits, isGiven, shutBy, toClose } from "./job_state.js";
+import { BEFORE_HOLD, BOUNDS, SAME, factsOf, findStep, fits, isGiven, shutBy, toClose } from "./job_state.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
 /** @typedef {import("./job_state.js").ValveNow} ValveNow */
@@ -110,4 +110,22 @@ export function leftOpen(job) {
     tags: (job.outage?.valves ?? []).flatMap((valve) => (valve.tag ? [valve.tag] : [])),
     waiting: toClose(job.outage).map((valve) => valve.valve),
   };
+}
+
+/** @typedef {{id: string, valves: string[], connections: number | null, properties: number | null}} Part */
+
+/**
+ * The parts that can have their water back one after another. Where the server has not heard yet
+ * what is shut, each valve that this job has shut is a part, of nobody knows how many.
+ * @param {import("./job_state.js").OutageNow} outage
+ * @returns {Part[]}
+ */
+export function partsOf(outage) {
+  if (outage.parts.length) return outage.parts;
+  const over = new Set(["reopened", "handed_over"]);
+  const shut = shutBy(outage);
+  const worked = outage.valves.filter((valve) => BOUNDS.has(valve.role) && (shut.includes(valve) || over.has(valve.state)));
+  const parts = worked.map((valve) => ({ id: `valve:${valve.valve}`, valves: [valve.valve], connections: null, properties: null }));
+  const all = { id: "all", valves: shut.map((valve) => valve.valve), connections: null, properties: null };
+  return shut.length > 1 ? [...parts.reverse(), all] : parts.reverse();
 }
