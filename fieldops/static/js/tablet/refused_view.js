@@ -3,7 +3,7 @@ import { button, card, confirm, facts, link, make, moment, notice, toast } from 
 import { actionName, fieldName, orderOf, resolve, valueName } from "./refused.js";
 import { photoAddress, resolvePhoto } from "./photos.js";
 import { download, makeRescue } from "./rescue.js";
-import { clock, say } from "./words.js";
+import { clock, say, translated } from "./words.js";
 
 /** @typedef {import("./db.js").Op} Op */
 /** @typedef {import("./db.js").KeptPhoto} KeptPhoto */
@@ -42,7 +42,7 @@ export function refusedCard(op) {
     facts([[say("Recorded"), moment(op.occurred_at)], [say("By"), op.person_name]]),
     notice("wrong", [
       make("p", {}, make("strong", {}, reasonOf(op))),
-      op.answer?.message && op.answer.message !== `${reasonOf(op)}.` ? make("p", {}, say(op.answer.message)) : null,
+      op.answer?.message && op.answer.message !== `${reasonOf(op)}.` ? make("p", {}, translated(op.answer.message)) : null,
       op.answer?.is_kept_as_fact ? make("p", {}, say("What you recorded is kept with the order as a fact; dispatch sees it.")) : null,
       op.answer?.missing?.length ? make("p", {}, say("Missing: %(what)s", { what: op.answer.missing.map((field) => fieldName(field)).join(", ") })) : null,
     ]),
