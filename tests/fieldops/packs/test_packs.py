@@ -12,6 +12,8 @@ import pytest
 from pmtiles.reader import MemorySource, Reader
 from sqlalchemy import text
 
+from fieldops.access import Person, Role
+from fieldops.devices.service import sign_in as sign_in_on_tablet
 from fieldops.errors import ConflictError, FieldopsError
 from fieldops.network.service import FactsWish, change_valve_facts
 from fieldops.network_files.service import import_features
@@ -20,7 +22,7 @@ from fieldops.packs.queries import WHOLE
 from gis.formats.geojson import parse_geojson
 from gis.formats.pack import read_pack
 from tests.fieldops.maps.test_tiles import feature
-from tests.people import bearer, sign_in
+from tests.people import bearer, make_person, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -268,6 +270,14 @@ def test_facts_since_a_pack_are_a_short_list(
     assert {one["id"] for one in whole["valves"]} == {"V1", "V2", "V5"}
 
 
+def test_a_district_without_a_pack_learns_no_facts_of_the_rest_of_the_town(
+    town: Session, folder: Path
+) -> None:
+    """A tablet carries its own district and no more, also before that has been made."""
+    assert service.list_facts(town, folder, WHOLE, 0)["valves"]
+    assert service.list_facts(town, folder, add_west(town), 0)["valves"] == []
+
+
 def test_old_files_are_deleted_and_current_ones_stay(
     town: Session, folder: Path, baked: Callable[..., Pack]
 ) -> None:
@@ -314,6 +324,31 @@ def test_a_file_is_fetched_in_pieces_and_goes_on_where_it_was_cut_off(
     assert other.data == whole.data
     known = client.get(file["url"], headers={**headers, "If-None-Match": etag}, buffered=True)
     assert known.status_code == 304
+
+
+def test_a_tablet_gets_the_pack_of_its_own_district_alone(
+    town: Session, client: FlaskClient, baked: Callable[..., Pack]
+) -> None:
+    """It may be lost tomorrow, with all that is on it."""
+    west = add_west(town)
+    baked(west)
+    crew = frozenset({Role.CREW})
+    person = Person(id=make_person(town, Role.CREW), name="王芳", roles=crew)
+    signed_in = sign_in_on_tablet(
+        town, person, name="平板 1", device_id=None, last_token=None, now=dt.datetime.now(dt.UTC)
+    )
+    town.commit()
+    headers = {"Authorization": f"Bearer {signed_in.token}"}
+    assert client.get("/api/v1/packs/whole", headers=headers).status_code == 200
+    assert client.get(f"/api/v1/packs/{west}", headers=headers).status_code == 403
+    town.execute(text("UPDATE device SET district = :west"), {"west": west})
+    town.commit()
+    offer = client.get(f"/api/v1/packs/{west}", headers=headers)
+    assert offer.status_code == 200
+    assert client.get("/api/v1/packs/whole", headers=headers).status_code == 403
+    assert client.get("/api/v1/packs/whole/facts", headers=headers).status_code == 403
+    facts = client.get(f"/api/v1/packs/{west}/facts?since=0", headers=headers).get_json()
+    assert {one["id"] for one in facts["valves"]} == {"V2"}
 
 
 def test_nothing_is_said_to_be_there_before_it_is_made(town: Session, client: FlaskClient) -> None:

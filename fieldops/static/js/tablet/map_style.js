@@ -8,6 +8,8 @@ export const NETWORK = "network";
 export const MARKS = "marks";
 export const ME = "me";
 export const PICKED = "picked";
+/** Not drawn while nothing is lost: each would draw every pipe once more, for nothing to be seen. */
+export const LOSS = ["pipes-cut-off", "pipes-shut"];
 /** Layers whose things tell their facts when they are touched. */
 export const TOLD = ["valves", "pipes", "pipes-closed", "hydrants", "sources", "control-valves", "links"];
 
@@ -57,8 +59,8 @@ function networkLayers(tokens) {
     layer("roads", "roads", { type: "line", layout: ROUND, paint: { "line-color": tokens.sheet, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 13, 3, 16, 14, 19, 48] } }),
     layer("pipes", "pipes", { type: "line", layout: ROUND, filter: ["!=", ["get", "status"], "closed"], paint: { "line-color": tokens.supplied, "line-width": width(0) } }),
     layer("pipes-closed", "pipes", { type: "line", filter: ["==", ["get", "status"], "closed"], paint: { "line-color": tokens.supplied, "line-width": width(0), "line-dasharray": [0.6, 1.4] } }),
-    layer("pipes-cut-off", "pipes", { type: "line", paint: { "line-color": tokens.cutOff, "line-width": width(3), "line-dasharray": [2.2, 1.2], "line-opacity": ifLost("cut_off", 1, 0) } }),
-    layer("pipes-shut", "pipes", { type: "line", layout: ROUND, paint: { "line-color": tokens.shut, "line-width": width(5), "line-opacity": ifLost("shut", 1, 0) } }),
+    layer("pipes-cut-off", "pipes", { type: "line", layout: { visibility: "none" }, paint: { "line-color": tokens.cutOff, "line-width": width(3), "line-dasharray": [2.2, 1.2], "line-opacity": ifLost("cut_off", 1, 0) } }),
+    layer("pipes-shut", "pipes", { type: "line", layout: { ...ROUND, visibility: "none" }, paint: { "line-color": tokens.shut, "line-width": width(5), "line-opacity": ifLost("shut", 1, 0) } }),
     layer("links", "pumps", { type: "line", paint: { "line-color": tokens.supplied, "line-width": 4 } }),
     layer("control-valves", "control_valves", { type: "line", paint: { "line-color": tokens.text, "line-width": 4 } }),
     layer("critical", "customers", { type: "symbol", minzoom: 14, layout: { "icon-image": "critical", "icon-size": 1.1, ...ALWAYS } }),
@@ -93,14 +95,14 @@ function markLayers(tokens) {
   const layers = [
     { id: "me-rough", type: "fill", source: ME, filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": tokens.water, "fill-opacity": 0.18 } },
     { id: "track", type: "line", source: ME, filter: ["==", ["geometry-type"], "LineString"], layout: ROUND, paint: { "line-color": tokens.water, "line-width": 4 } },
+    // A place that is old is drawn hollow: it says where the tablet was.
+    { id: "me", type: "circle", source: ME, filter: ["==", ["geometry-type"], "Point"], paint: {
+      "circle-radius": 11, "circle-color": tokens.water, "circle-opacity": ["case", ["get", "is_old"], 0, 1], "circle-stroke-color": ["case", ["get", "is_old"], tokens.water, tokens.disc], "circle-stroke-width": 4,
+    } },
     { id: "picked", type: "circle", source: PICKED, paint: { "circle-radius": 22, "circle-color": tokens.water, "circle-opacity": 0.2, "circle-stroke-color": tokens.water, "circle-stroke-width": 4 } },
     { id: "marks", type: "symbol", source: MARKS, layout: {
       "icon-image": ["get", "image"], "symbol-sort-key": ["get", "order"], "icon-offset": ["get", "offset"],
       "icon-size": ["interpolate", ["linear"], ["zoom"], 12, 1, 16, 1.5], ...ALWAYS,
-    } },
-    // A place that is old is drawn hollow: it says where the tablet was.
-    { id: "me", type: "circle", source: ME, filter: ["==", ["geometry-type"], "Point"], paint: {
-      "circle-radius": 11, "circle-color": tokens.water, "circle-opacity": ["case", ["get", "is_old"], 0, 1], "circle-stroke-color": ["case", ["get", "is_old"], tokens.water, tokens.disc], "circle-stroke-width": 4,
     } },
   ];
   return /** @type {Layer[]} */ (/** @type {unknown} */ (layers));
