@@ -85,7 +85,7 @@ function showOverview(element, first) {
     if (place.querySelector(":active")) return void setTimeout(() => mine === turn && draw().catch(showProblem), PRESS_MS);
     shown = now;
     if (job) page.draw(job);
-    else place.replaceChildren(notice("warn", say("This job has gone to another crew. What you recorded is kept.")));
+    else place.replaceChildren(notice("warn", say("This job is no longer given to your crew. What you recorded is kept.")));
   };
   const stop = watchJobs(() => draw().catch(showProblem));
   return () => {

@@ -32,6 +32,8 @@ const DEEDS = {
   tag: () => say("Tag"),
   device_ring: () => say("Next valves, computed on the device"),
 };
+/** As long as the work has not begun, a job may wait for another. */
+const WAITS = new Set(["assigned", "accepted", "en_route", "on_site"]);
 const STAGES = ["dispatched", "on_site", "water_stopped", "repaired", "flushed", "restored"];
 
 /**
@@ -80,6 +82,7 @@ function viewHead(job, main) {
     ...(refused.length ? [notice("wrong", [make("p", {}, say("%(n)s records of this job need you.", { n: refused.length })), link(say("Outbox"), "#/outbox")])] : []),
     ...(job.gone ? [notice("info", say("This job is no longer yours, as recorded on this device."))] : []),
     ...(job.is_on_hold ? [notice("warn", say("On hold until %(time)s: %(reason)s", { time: job.resume_by ? clock(job.resume_by) : "?", reason: job.hold_reason ?? "?" }))] : []),
+    ...(job.after_order && WAITS.has(job.state) ? [notice("info", say("This job comes after %(order)s: it begins once that is done.", { order: job.after_order }))] : []),
     ...(part === "second" ? [notice("info", say("You come second: %(crew)s leads this job and takes its steps. Valves, findings and photos are yours to record.", { crew: job.crew_name ?? job.crew ?? "?" }))] : []),
     ...(part === "none" && !job.gone ? [notice("warn", say("This job is not your crew's."))] : []),
     viewMain(job, main),
