@@ -514,10 +514,13 @@ def _draw(
 
 
 def _keys_in_pack(session: Session, folder: Path, district: str) -> dict[str, set[int]] | None:
-    """Tell which valves are in a district's pack; None where all are, or there is no pack yet."""
-    pack = queries.fetch_pack(session, district)
-    if district == WHOLE or pack is None:
+    """Tell which valves are in a district's pack, none before it is made; None where all are."""
+    if district == WHOLE:
         return None
+    pack = queries.fetch_pack(session, district)
+    if pack is None:
+        # A tablet of a district is told nothing of the rest of the town.
+        return {name: set() for name in DEVICE_TABLES}
     of_topology = next(one for one in pack.files if one["kind"] == "topology")
     return _read_keys(find_file(session, folder, district, of_topology["name"])[0])
 
