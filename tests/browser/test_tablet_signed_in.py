@@ -31,6 +31,16 @@ STORED = (
 )
 
 
+ME = 'm.api("/api/v1/me").then(() => "", (error) => error.code)'
+REVOKED = "device-revoked"
+HOLD = """() => {
+  const go = window.fetch;
+  window.fetch = (...asked) => asked[0] !== "/api/v1/me" ? go(...asked) : new Promise((done) => {
+    window.let_go = () => { window.fetch = go; done(go(...asked)); };
+  });
+}"""
+
+
 @pytest.fixture(scope="module")
 def page(browser: Browser, shift: Shift) -> Iterator[Tablet]:
     """Open one page for all."""
@@ -136,6 +146,43 @@ def test_a_tablet_that_was_lost_for_good_keeps_nothing(tablet: Tablet, shift: Sh
     assert try_to_send(tablet)["unsent"] == 0
     assert tablet.ask("db", STORED) == {"ops": 0, "chunks": 0, "answers": 0}
     assert tablet.ask("db", 'm.kv.get("session").then((found) => found ?? null)') is None
+
+
+def test_a_late_answer_to_an_older_sign_in_clears_nothing(tablet: Tablet, shift: Shift) -> None:
+    """What was asked before the tablet was revoked and cleared says nothing of the new one."""
+    own = device_of(tablet)
+    tablet.page.evaluate(HOLD)
+    tablet.ask("session", f"void (window.late = {ME})")
+    with shift.site.sessions.begin() as session:
+        revoke(session, own, "all", MANAGER, dt.datetime.now(dt.UTC))
+    tablet.ask("day", "m.refreshDay().then(() => null, () => null)")
+    assert tablet.ask("session", "m.session()") is None
+    tablet.sign_in()
+    assert tablet.page.evaluate("() => { window.let_go(); return window.late; }") == REVOKED
+    assert device_of(tablet) != own
+
+
+def test_a_tablet_on_which_nobody_is_signed_in_hears_that_it_was_revoked(
+    tablet: Tablet, shift: Shift
+) -> None:
+    """And one that was signed out without a signal is signed out at its next contact."""
+    own = device_of(tablet)
+    tablet.ask("db", 'm.open().then((db) => db.put("chunks", new Uint8Array(9), "pack"))')
+    tablet.offline()
+    assert tablet.ask("session", "m.signOut(() => true)")
+    tablet.online()
+    tablet.ask("session", "m.tellSignedOut()")
+    assert tablet.ask("db", STORED)["chunks"] > 0
+    with shift.site.sessions() as session:
+        still = "SELECT count(*) FROM device_token JOIN device ON device.key = device_key"
+        still += " WHERE device.id = :id AND ended_at IS NULL"
+        assert session.execute(text(still), {"id": own}).scalar_one() == 0
+
+    with shift.site.sessions.begin() as session:
+        revoke(session, own, "keep-unsent", MANAGER, dt.datetime.now(dt.UTC))
+    tablet.ask("session", "m.tellSignedOut().then(() => null, () => null)")
+    assert tablet.ask("db", STORED)["chunks"] == 0
+    assert tablet.ask("session", "m.thisDevice()") is None
 
 
 def test_signing_out_leaves_what_is_unsent_and_asks_first(tablet: Tablet, shift: Shift) -> None:

@@ -1,6 +1,6 @@
 import { kv } from "./db.js";
 import { counts, watchOutbox } from "./outbox.js";
-import { api, noteDevice, onRevoked, session, watchSession } from "./session.js";
+import { api, noteDevice, onRevoked, session, tellSignedOut, watchSession } from "./session.js";
 
 /**
  * A word in both languages.
@@ -289,8 +289,8 @@ async function ask() {
  */
 export function startDay() {
   const look = () => {
-    if (!navigator.onLine || !session() || document.hidden) return;
-    refreshDay().then(tellServer).catch(() => undefined);
+    if (!navigator.onLine || document.hidden) return;
+    (session() ? refreshDay().then(tellServer) : tellSignedOut()).catch(() => undefined);
   };
   const timer = setInterval(look, EVERY_MS);
   addEventListener("online", look);

@@ -153,6 +153,8 @@ function noteClock(answer, began) {
   if (Math.abs(off - skewMs) < 3000) return;
   skewMs = Math.abs(off) < 3000 ? 0 : off;
   kv.set(SKEW, skewMs);
+  // By the old clock the shift may have looked over: sending waits for nothing else.
+  tellWatchers();
 }
 
 /**
@@ -177,7 +179,7 @@ async function answerOf(answer, token) {
  * @param {string | null} token the one that was asked with: an older one says nothing of the newer
  */
 async function heedUnauthorized(code, wipe, token) {
-  if (code === REVOKED) return clear(wipe === "all" ? "all" : "keep-unsent");
+  if (code === REVOKED) return (await isOwn(token)) ? clear(wipe === "all" ? "all" : "keep-unsent") : read().then(tellWatchers);
   if (known?.token !== token) return undefined;
   isWantedAnew = true;
   await kv.set("sign_in_wanted", true);
@@ -185,11 +187,27 @@ async function heedUnauthorized(code, wipe, token) {
   return undefined;
 }
 
+/**
+ * Whether a token is this tablet's last: a late answer to an older one, or another tab that has not
+ * heard yet, must not clear what was recorded since.
+ * @param {string | null} token null where the tablet said itself which it is
+ */
+async function isOwn(token) {
+  if (token === null) return true;
+  const [signedIn, device] = await Promise.all([kv.get(KEY), kv.get(DEVICE)]);
+  return token === (signedIn?.token ?? null) || token === (device?.last_token ?? null);
+}
+
 /** @param {Wipe} wipe */
 async function clear(wipe) {
+  const before = known;
   known = null;
   isWantedAnew = false;
-  await wipeStores(wipe);
+  await wipeStores(wipe).catch((error) => {
+    // Not cleared: the next contact tries again.
+    known = before;
+    throw error;
+  });
   await kv.set("revoked", { wipe, at: new Date().toISOString() });
   for (const clean of cleaners) await clean(wipe);
   tell();
@@ -262,6 +280,22 @@ export const thisDevice = async () => (await kv.get(DEVICE)) ?? null;
 
 /** @returns {Promise<{wipe: Wipe, at: string} | null>} that this tablet was revoked */
 export const revocation = async () => (await kv.get("revoked")) ?? null;
+
+/**
+ * Make the contact of a tablet on which nobody is signed in: it may have been revoked since. A
+ * sign-out that had no signal is told now.
+ */
+export async function tellSignedOut() {
+  /** @type {string | null} */
+  const token = known ? null : ((await kv.get(DEVICE))?.last_token ?? null);
+  if (token === null) return;
+  const headers = { Authorization: `Bearer ${token}` };
+  const answer = await reach("/api/v1/devices/sign-out", { method: "POST", headers });
+  await answerOf(answer, token).catch((error) => {
+    // That the sign-in is over is what was wanted.
+    if (!(error instanceof Unauthorized)) throw error;
+  });
+}
 
 /**
  * Sign out. What is not sent stays on the tablet, and waits for the same person.
