@@ -71,8 +71,8 @@ const kept = async () => (await kv.get(KEY)) ?? null;
 /** @returns {Promise<KeptFacts | null>} */
 const keptFacts = async () => (await kv.get(FACTS)) ?? null;
 
-/** The tablet's own district; that of the whole network where it has none. */
-const ownDistrict = () => session()?.device.district ?? day()?.districts?.[0] ?? WHOLE;
+/** The tablet's own district as the server said last; that of the whole network where it has none. */
+const ownDistrict = () => day()?.districts?.[0] ?? session()?.device.district ?? WHOLE;
 
 /**
  * What is on the device; null when there is no pack.
@@ -246,8 +246,10 @@ async function look() {
   const { offer, bytes, kept_bytes, is_here } = await packOffer();
   if (!offer) return;
   const isBegun = kept_bytes > 0;
+  // A tablet that was given another district must not go on with the old one.
+  const isMoved = ((await kept())?.district ?? offer.district) !== offer.district;
   if (is_here) await refreshFacts();
-  else if (bytes <= SMALL_BYTES || isBegun) await downloadPack();
+  else if (bytes <= SMALL_BYTES || isBegun || isMoved) await downloadPack();
   else await refreshFacts();
 }
 
