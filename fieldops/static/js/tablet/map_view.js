@@ -4,7 +4,7 @@ import { PMTiles, Protocol } from "../../vendor/pmtiles.js";
 import { supplySymbols } from "../map/symbols.js";
 import { button, make } from "./elements.js";
 import { collection, drawHere, drawMarks, isOld, point } from "./map_marks.js";
-import { makeStyle, MARKS, ME, NETWORK, PICKED, TOLD } from "./map_style.js";
+import { LOSS, makeStyle, MARKS, ME, NETWORK, PICKED, TOLD } from "./map_style.js";
 import { packState, pmtilesSource, topology, watchPack } from "./pack.js";
 import { positions, watchPositions } from "./positions.js";
 import { watchTheme } from "./theme.js";
@@ -254,6 +254,8 @@ async function showLoss(map, lost) {
   if (!pack || !map.getSource(NETWORK)) return;
   const { pipe_first_part: first, pipe_key: keys } = pack.columns;
   map.removeFeatureState({ source: NETWORK, sourceLayer: "pipes" });
+  const isAny = Boolean(lost.shut?.length || lost.cut_off?.length);
+  for (const layer of LOSS) map.setLayoutProperty(layer, "visibility", isAny ? "visible" : "none");
   for (const [loss, parts] of /** @type {const} */ ([["cut_off", lost.cut_off ?? []], ["shut", lost.shut ?? []]])) {
     let pipe = 0;
     for (const part of [...parts].sort((one, other) => one - other)) {
