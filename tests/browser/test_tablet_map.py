@@ -254,6 +254,21 @@ def test_the_state_of_valves_is_learnt_without_a_new_map(tablet: Tablet, shift: 
     assert tablet.ask("pack", ROW, OPEN)["position"] == 1
 
 
+def test_a_map_is_called_old_when_the_network_was_drawn_anew(tablet: Tablet) -> None:
+    """Also though the valves' state was heard just now."""
+    assert not tablet.ask("pack", "m.packState()")["is_old"]
+    age = "m.kv.get('pack').then((pack) => m.kv.set('pack',"
+    age += " {...pack, geometry_revision: pack.geometry_revision + told}))"
+    tablet.ask("db", age, -1)
+    tablet.ask("pack", "m.refreshFacts()")
+    assert tablet.ask("pack", "m.packState()")["is_old"]
+    chip = tablet.page.locator("[data-chip=pack]")
+    expect(chip).to_have_attribute("data-tone", "warn")
+    tablet.ask("db", age, 1)
+    tablet.ask("pack", "m.refreshFacts()")
+    expect(chip).to_have_attribute("data-tone", "plain")
+
+
 def test_a_place_is_pointed_at_on_the_map(tablet: Tablet) -> None:
     """Whoever registers something points at it."""
     tablet.go("#/jobs")
@@ -278,3 +293,23 @@ def test_a_place_is_pointed_at_on_the_map(tablet: Tablet) -> None:
     assert abs(spots[0]["lat"] - 31.86) < 1e-4
     tablet.page.evaluate("() => window.leave()")
     assert tablet.page.locator(".map-frame").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("valve", "image"),
+    [
+        ({"role": "close", "state": "to_close", "number": 3}, "close:3"),
+        ({"role": "close", "state": "closed_tight", "number": 3}, "closed:3"),
+        ({"role": "close", "state": "passing", "number": 3}, "passing:3"),
+        ({"role": "close", "state": "will_not_close", "number": 3}, "stuck"),
+        ({"role": "close", "state": "not_found", "number": 3}, "stuck"),
+        ({"role": "verify_shut", "state": "to_close", "number": None}, "verify"),
+        ({"role": "optional", "state": "to_close", "number": None}, "optional"),
+        ({"role": "pump", "state": "to_close", "number": 1}, "stop"),
+    ],
+)
+def test_a_mark_says_by_its_shape_what_a_valve_is(
+    tablet: Tablet, valve: dict[str, Any], image: str
+) -> None:
+    """A number in the order of closing, and another shape for each state: never a colour alone."""
+    assert tablet.ask("map_marks", "m.imageOf(told)", {"kind": "valve", **valve}) == image

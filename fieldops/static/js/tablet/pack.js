@@ -10,7 +10,7 @@ import { say } from "./words.js";
 /** @typedef {import("./pack_store.js").PackFile} PackFile */
 /** @typedef {{district: string, name: string, geometry_revision: number, revision: number, baked_at: string, files: PackFile[]}} Kept */
 /** @typedef {{id: string, position: string, operability: string, reachable: boolean, is_assumed: boolean}} ValveFacts */
-/** @typedef {{revision: number, facts_at: string, is_whole: boolean, valves: Record<string, ValveFacts>}} KeptFacts */
+/** @typedef {{revision: number, geometry_revision: number, facts_at: string, is_whole: boolean, valves: Record<string, ValveFacts>}} KeptFacts */
 
 /**
  * What is on the device.
@@ -23,6 +23,7 @@ import { say } from "./words.js";
  * @property {number} bytes
  * @property {boolean} is_complete
  * @property {string} facts_at - when the facts of valves were last asked for
+ * @property {boolean} is_old - whether the network was drawn anew since, or this is another district
  */
 
 const KEY = "pack";
@@ -91,6 +92,7 @@ export async function packState() {
     bytes: sizeOf(pack),
     is_complete: true,
     facts_at: facts?.facts_at ?? pack.baked_at,
+    is_old: (facts?.geometry_revision ?? 0) > pack.geometry_revision || pack.district !== (day() ? ownDistrict() : pack.district),
   };
 }
 
@@ -226,6 +228,7 @@ export async function refreshFacts() {
   if ((await kept())?.baked_at !== pack.baked_at) return;
   await kv.set(FACTS, {
     revision: told.revision,
+    geometry_revision: told.geometry_revision,
     facts_at: new Date().toISOString(),
     is_whole: told.is_whole || Boolean(before?.is_whole),
     valves,
