@@ -268,5 +268,8 @@ class Tablet:
 
     def picture(self, name: str) -> None:
         """Keep what can be seen, where FIELDOPS_PICTURES names a folder."""
-        if self.pictures is not None:
-            self.page.screenshot(path=self.pictures / f"{name}.png")
+        if self.pictures is None:
+            return
+        if self.page.locator("main .map-frame").count():
+            self.page.wait_for_selector("main .map-frame[data-map-state=idle]")
+        self.page.screenshot(path=self.pictures / f"{name}.png")

@@ -89,7 +89,7 @@ def signed_in(shift: Shift, browser: Browser) -> Iterator[Tablet]:
     """Sign in, with all that a day needs, and take the network away."""
     with opened(shift, browser) as tablet:
         tablet.sign_in()
-        tablet.prepare(is_packed=False)
+        tablet.prepare()
         tablet.offline()
         yield tablet
 

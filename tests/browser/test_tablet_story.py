@@ -93,7 +93,6 @@ class Day:
             self.tablet.ask("theme", "m.setTheme(told)", theme)
             if self.tablet.ask("words", "m.language()") != language:
                 self.tablet.ask("words", "m.setLanguage(told)", language)
-            self.page.wait_for_timeout(600)
             self.tablet.picture(f"story-{name}-{language}-{theme}-{size[0]}x{size[1]}")
 
 
