@@ -117,7 +117,8 @@ export async function drawMap(place, wish = {}) {
     );
   };
   const drawFacts = () => showFacts(map).catch((error) => console.warn(error));
-  map.on("load", drawFacts);
+  // After the first picture: to read the arrays takes as long as to draw it.
+  map.once("idle", drawFacts);
   map.on("click", (event) => touch(map, event, marks, wish));
   void drawSaid();
   const timer = setInterval(() => { fill(ME, here()); void drawSaid(); }, 30_000);
