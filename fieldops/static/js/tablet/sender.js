@@ -33,6 +33,8 @@ const watchers = new Set();
 /** @type {Promise<void> | null} */
 let round = null;
 let isWantedAgain = false;
+/** There is a signal again since the try began that is under way. */
+let isBack = false;
 let failures = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
@@ -63,17 +65,22 @@ export function startSender() {
     // While the server is unwell it is left in peace; a missing network costs nothing to try.
     onOutboxChange((news) => news === "more" && state.waiting !== "server" && void sendNow()),
     watchSession(() => void sendNow()),
-    watchConnection(() => isOnline() === true && void sendNow()),
+    watchConnection(() => isOnline() === true && back()),
   ];
   const again = () => void sendNow();
+  const back = () => {
+    // A try that is under way now began without a signal, and will end in vain.
+    isBack = round !== null;
+    again();
+  };
   const seen = () => document.visibilityState === "visible" && again();
-  addEventListener("online", again);
+  addEventListener("online", back);
   document.addEventListener("visibilitychange", seen);
   void keepReserve();
   again();
   return () => {
     for (const stop of stops) stop();
-    removeEventListener("online", again);
+    removeEventListener("online", back);
     document.removeEventListener("visibilitychange", seen);
     clearTimeout(timer);
   };
@@ -94,7 +101,9 @@ export function sendNow() {
     .finally(() => {
       round = null;
       become({ isSending: false });
-      if (isWantedAgain && !state.waiting) void sendNow();
+      const isWanted = isBack || (isWantedAgain && !state.waiting);
+      isBack = false;
+      if (isWanted) void sendNow();
       else if (state.waiting && state.waiting !== "sign_in") timer = setTimeout(() => void sendNow(), pause());
       isWantedAgain = false;
     });
