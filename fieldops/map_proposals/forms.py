@@ -15,6 +15,7 @@ from fieldops.map_proposals.service import Decision
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from fieldops.map_proposals.queries import Proposal
     from fieldops.map_proposals.service import Look
     from fieldops.network.queries import DrawnPipe, DrawnValve
 
@@ -30,6 +31,7 @@ STATUS_NAMES = {
     "rejected": _l("rejected"),
     "withdrawn": _l("taken back"),
 }
+APPROVED_IN_WORDS = _l("approved, map unchanged")
 FEATURE_NAMES = {"valve": _l("valve"), "pipe": _l("pipe")}
 FACT_NAMES = {
     "position": _l("open/closed state"),
@@ -174,6 +176,13 @@ def draw_plan(
         scale_m=scale_m,
         scale_px=round(scale_px, 1),
     )
+
+
+def name_status(proposal: Proposal) -> object:
+    """Name how it stands; what was only said in words has changed nothing by being approved."""
+    if proposal.status == "approved" and proposal.edit_key is None:
+        return APPROVED_IN_WORDS
+    return STATUS_NAMES[proposal.status]
 
 
 def say_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:

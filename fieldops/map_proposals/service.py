@@ -164,6 +164,14 @@ def _check(wish: Wish) -> None:
         raise FieldopsError("Say which valve or pipe it is about.")
     if wish.kind != "wrong_fact" and wish.feature_kind != "valve":
         raise FieldopsError("Only valves are moved, added or taken off here.")
+    facts = set(wish.facts.model_dump(exclude_none=True))
+    of_kind = {*network.CORRECTABLE[wish.feature_kind]}
+    if wish.feature_kind == "valve":
+        of_kind |= {"position", "operability", "reachable"}
+    if facts - of_kind:
+        # Approving it would else do only a part of it.
+        fields = ", ".join(sorted(facts - of_kind))
+        raise FieldopsError("These fields are missing or wrong: %(fields)s.", fields=fields)
     is_silent = not wish.note.strip() and not wish.facts.model_dump(exclude_none=True)
     if wish.kind == "wrong_fact" and is_silent:
         raise FieldopsError("Say what is wrong.")
@@ -366,6 +374,7 @@ def list_outcomes(session: Session, person_id: int) -> list[dict[str, Any]]:
             "feature_kind": one.feature_kind,
             "note": one.note,
             "status": one.status,
+            "is_map_changed": one.edit_key is not None,
             "decided_by": one.decided_by,
             "decided_at": one.decided_at and one.decided_at.isoformat(),
             "reason": one.reason,

@@ -74,12 +74,15 @@ def decide(proposal_id: str, decision: str) -> ResponseReturnValue:
     with db.transaction() as session:
         if decision == "approve":
             how = forms.read_decision(request.form)
-            service.approve(session, proposal_id, how, actor, now)
+            done = service.approve(session, proposal_id, how, actor, now)
         elif decision == "reject":
-            service.reject(session, proposal_id, request.form.get("reason", "")[:2000], actor, now)
+            reason = request.form.get("reason", "")[:2000]
+            done = service.reject(session, proposal_id, reason, actor, now)
         else:
             raise FieldopsError("The request cannot be understood.")
-    if decision == "approve":
+    if decision == "approve" and done.edit_key is None:
+        flash(_("Approved. The map is as it was: what is only words is corrected by hand."), "done")
+    elif decision == "approve":
         flash(_("Approved. The map and the tablets learn of it."), "done")
     else:
         flash(_("Rejected. Whoever proposed it reads why."), "done")

@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from fieldops.accounts.service import make_token
 from fieldops.map_proposals.service import list_outcomes
@@ -146,6 +147,22 @@ def test_wrong_facts_are_corrected(client: FlaskClient, town: Session, crew: int
     assert {name: valve[name] for name in facts} == facts
 
 
+def test_what_is_only_said_in_words_is_never_called_a_change_of_the_map(
+    client: FlaskClient, town: Session, crew: int
+) -> None:
+    """Approving it changes nothing, and whoever proposed it must not think so."""
+    said = {"kind": "wrong_fact", "feature": "V2", "note": "井盖下是另一种阀门"}
+    made = propose(client, town, crew, **said)["id"]
+    # The street was laid in this same transaction, which is none of the planner's.
+    town.execute(text("SELECT set_config('fieldops.edit', '', true)"))
+    town.commit()
+    assert decide(client, town, made, "approve").status_code == 302
+    (told,) = list_outcomes(town, crew)
+    assert (told["status"], told["is_map_changed"]) == ("approved", False)
+    page = client.get(f"/map-proposals/{made}", headers=bearer(town, "planner"))
+    assert "图未更改" in page.text or "map unchanged" in page.text
+
+
 def test_a_valve_nobody_had_drawn_gets_a_number_from_whoever_approves(
     client: FlaskClient, town: Session, crew: int
 ) -> None:
@@ -175,6 +192,8 @@ def test_a_valve_unknown_to_the_map_is_no_reason_to_lose_what_was_seen(
         {"kind": "missing", "feature": "V1", **SPOT},
         {"kind": "wrong_fact", "feature": "V1"},
         {"kind": "wrong_fact", "feature": "V1", "facts": {"id": "V2"}},
+        {"kind": "wrong_fact", "feature": "P1", "feature_kind": "pipe", "facts": {"turns": 9}},
+        {"kind": "wrong_fact", "feature": "V1", "facts": {"turns": 9, "material": "PE"}},
         {"kind": "moved", "feature": "P1", "feature_kind": "pipe", **SPOT},
         {"kind": "gone", "feature": "V1"},
         {"kind": "not_there", "feature": "V1", "lon": 117},

@@ -168,7 +168,7 @@ async function fillTold(element) {
     make("span", { class: "help" }, `${clock(op.occurred_at)} (${age(op.occurred_at)})`), " ", whereMark(op.state, op.answered_at),
     op.state === "needs_you" ? button(say("See what is wrong"), () => { location.hash = "#/outbox"; }) : null));
   const decided = outcomes.map((one) => make("li", { "data-proposal": one.id, "data-status": one.status },
-    make("strong", {}, words[one.kind] ?? one.kind), " ", one.feature ?? "", " ", one.id, " ", statusBadge(one.status),
+    make("strong", {}, words[one.kind] ?? one.kind), " ", one.feature ?? "", " ", one.id, " ", statusBadge(one.status, one.is_map_changed !== false),
     one.decided_by ? make("span", { class: "help" }, ` ${one.decided_by} ${clock(one.decided_at)}`) : null,
     one.reason ? make("p", {}, one.reason) : null));
   element.replaceChildren(waiting.length || decided.length
@@ -176,9 +176,12 @@ async function fillTold(element) {
     : make("p", {}, say("You have proposed nothing of late.")));
 }
 
-/** @param {string} status */
-function statusBadge(status) {
-  if (status === "approved") return badge(say("approved, map changed"), "good");
+/**
+ * @param {string} status
+ * @param {boolean} isMapChanged
+ */
+function statusBadge(status, isMapChanged) {
+  if (status === "approved") return badge(isMapChanged ? say("approved, map changed") : say("approved, map unchanged"), "good");
   if (status === "rejected") return badge(say("rejected"), "wrong");
   return status === "withdrawn" ? badge(say("taken back")) : badge(say("waits for a decision"), "info");
 }
