@@ -6,6 +6,8 @@
 export const LANGUAGES = /** @type {const} */ ({ zh_CN: "中文", en: "English" });
 const KEPT_AS = "fieldops-tablet.language";
 const ZONE = "Asia/Shanghai";
+/** So far clocks differ without anybody minding. */
+const AHEAD_MIN = 5;
 
 /** @type {Record<Language, Record<string, string>>} */
 const catalogues = { zh_CN: {}, en: {} };
@@ -133,7 +135,9 @@ export function clock(moment) {
  * @returns {string}
  */
 export function age(moment) {
-  const minutes = Math.max(0, Math.floor((Date.now() - new Date(moment).getTime()) / 60_000));
+  const minutes = Math.floor((Date.now() - new Date(moment).getTime()) / 60_000);
+  // This clock was put back, or the other one is ahead: how old it is, nobody can tell.
+  if (minutes < -AHEAD_MIN) return clock(moment);
   if (minutes < 1) return say("just now");
   if (minutes < 60) return say("%(n)s min ago", { n: minutes });
   if (minutes < 48 * 60) return say("%(n)s h ago", { n: Math.floor(minutes / 60) });
