@@ -11,6 +11,8 @@ from flask import Blueprint, Response, current_app, request
 
 from fieldops import access, db
 from fieldops.access import STAFF
+from fieldops.devices.api import current_device
+from fieldops.errors import ForbiddenError
 from fieldops.streams import service
 from fieldops.streams.forms import read_limit, read_position, read_subject
 from fieldops.streams.queries import open_feed
@@ -63,7 +65,16 @@ def list_events() -> ResponseReturnValue:
 @streams_api.get("/stream")
 @access.allow(*STAFF)
 def stream_events() -> ResponseReturnValue:
-    """Tell what happens as it happens, after what was missed since the last id."""
+    """
+    Tell what happens as it happens, after what was missed since the last id.
+
+    Raises
+    ------
+    ForbiddenError
+        If a tablet asks: it may be revoked at any time, and a stream that runs would go on.
+    """
+    if current_device() is not None:
+        raise ForbiddenError("A tablet is told its day when it asks for it, and no stream.")
     after = read_position(request.headers.get("Last-Event-ID") or request.args.get("after"))
     live: Live = current_app.extensions["fieldops.live"]
     with db.transaction() as session:

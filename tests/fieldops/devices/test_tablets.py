@@ -58,6 +58,17 @@ def test_a_sign_in_gives_a_token_for_a_shift(client: FlaskClient, session: Sessi
     assert me.get_json()["login"] == "wang"
 
 
+def test_a_tablet_gets_no_stream_that_would_outlive_its_revocation(
+    client: FlaskClient, session: Session
+) -> None:
+    """A stream that runs is not asked again who it is; a tablet asks for its day instead."""
+    add_wang(session)
+    said = client.post(URL, json={"login": "wang", "password": PASSWORD, "name": "x"}).get_json()
+    head = {"Authorization": f"Bearer {said['token']}"}
+    assert client.get("/api/v1/events/stream", headers=head).status_code == 403
+    assert client.get("/api/v1/events", headers=head).status_code == 200
+
+
 def test_a_wrong_password_gives_nothing_and_is_counted(
     client: FlaskClient, session: Session
 ) -> None:
