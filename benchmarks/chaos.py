@@ -36,6 +36,7 @@ FLAGS = [
 ]
 SIZE = {"width": 1280, "height": 800}
 MOST_AT_ONCE = 8
+MOST_AHEAD = 24
 PATIENCE_MS = 30_000
 LONGEST_QUIET_S = 180.0
 LONGEST_LOSS_S = 10.0
@@ -204,6 +205,7 @@ class Chaos:
         self.tablet, self.way, self.server, self.plan = tablet, way, server, plan
         self.chance = random.Random(plan.seed)  # noqa: S311 - a drill, no secret
         self.numbers = {"A": 0, "B": 0}
+        self.asked = 0
         self.found = Found()
 
     def run(self, subject: str, login: str, password: str) -> Found:
@@ -222,8 +224,11 @@ class Chaos:
         for step in range(steps):
             self.way.become(qualities[step % len(qualities)])
             wanted = self.plan.operations * (step + 1) / steps
+            deadline = time.monotonic() + LONGEST_QUIET_S
             while len(self.tablet.recorded) < wanted:
-                self._burst(subject)
+                assert time.monotonic() < deadline, "the tablet records nothing any more"
+                if self.asked - len(self.tablet.recorded) < MOST_AHEAD:
+                    self._burst(subject)
                 self._wait(self.chance.uniform(30, 250))
             self._lose_something()
             if step < len(faults):
@@ -241,6 +246,7 @@ class Chaos:
             count = self.chance.randint(1, MOST_AT_ONCE)
             first = self.numbers[tab]
             self.numbers[tab] += count
+            self.asked += count
             page.evaluate(WRITE, {"subject": subject, "tab": tab, "first": first, "count": count})
 
     def _lose_something(self) -> None:
@@ -259,6 +265,8 @@ class Chaos:
     def _break(self, fault: str) -> None:
         if fault == "kill":
             self.tablet.kill()
+            # What was not recorded by then never will be.
+            self.asked = len(self.tablet.recorded)
             self.found.kills += 1
             self.tablet.open()
         else:

@@ -189,9 +189,14 @@ def go_on_with_the_next_ring(day: Day) -> None:
     day.tablet.record()
 
 
+def comes_next(day: Day) -> str | None:
+    """Tell what the main button of the job is for, once its page is there."""
+    return day.page.locator("main .job-page [data-main]").get_attribute("data-main")
+
+
 def close_the_others(day: Day) -> None:
     """Close what the device has added, until the water stands."""
-    while day.page.locator("main [data-main=close]").count():
+    while comes_next(day) == "close":
         press(day.tablet, "close")
         shut(day)
     expect(day.page.locator("[data-stage=water_stopped]")).to_be_visible()
@@ -207,9 +212,10 @@ def repair_with_photos(day: Day) -> None:
     day.tablet.record()
     day.pass_min(40)
     press(day.tablet, "finish")
+    day.page.wait_for_selector("main [data-record=finish]")
+    day.picture("6-finish")
     fill(day.tablet, cause="corrosion", repair="哈夫节一只", material="DN200 哈夫节")
     fill(day.tablet, photo_before_backfill=draw("green"), photo_after=draw("blue"))
-    day.picture("6-finish")
     day.tablet.record()
     day.pass_min(5)
 
@@ -217,13 +223,14 @@ def repair_with_photos(day: Day) -> None:
 def give_the_water_back(day: Day) -> None:
     """Open in the way back, each valve by a code that the dispatcher reads out."""
     extend_the_plan(day)
-    while day.page.locator("main [data-main=open]").count():
+    while comes_next(day) == "open":
         press(day.tablet, "open")
+        day.page.wait_for_selector("[data-release=by-phone]")
+        day.picture("7-release")
         day.page.wait_for_selector("[data-release=by-phone]")
         found = re.search(r"V\d+", day.page.inner_text("h1"))
         assert found is not None
         fill(day.tablet, release_code=release(day, found[0]), result="reopened", turns=30)
-        day.picture("7-release")
         day.tablet.record()
         day.pass_min(4)
 
@@ -255,8 +262,9 @@ def release(day: Day, valve: str) -> str:
 def hand_over(day: Day) -> None:
     """Tell whoever comes what is open, shut and tagged."""
     day.page.click("[data-step=hand_over]")
-    fill(day.tablet, crew=OTHER_CREW, open_work="冲洗取样", handed_over_to="赵磊")
+    day.page.wait_for_selector("main [data-record=hand_over]")
     day.picture("8-hand-over")
+    fill(day.tablet, crew=OTHER_CREW, open_work="冲洗取样", handed_over_to="赵磊")
     day.tablet.record()
     expect(day.page.locator("[data-main=none]")).to_be_visible()
     expect(day.page.locator("#status-bar")).to_contain_text(str(day.tablet.unsent()))
