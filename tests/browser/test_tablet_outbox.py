@@ -386,6 +386,18 @@ def keep_photo(hand: Hand) -> dict[str, Any]:
     return found
 
 
+def test_a_photo_that_the_device_has_lost_may_be_chosen_once_more(hand: Hand) -> None:
+    """The file that is chosen takes the place of what can no longer be read."""
+    hand.tablet.offline()
+    lose = (
+        'import("/static/js/tablet/db.js").then(async ({open}) => { const db = await open();'
+        ' await db.put("photos", {...one, state: "needs_you"}); })'
+    )
+    keep = f"m.keepPhoto({BLOB})"
+    code = f"{keep}.then((one) => {lose}).then(() => {keep}).then(({{state}}) => state)"
+    assert hand.tablet.ask("photos", code, noise()) == "here"
+
+
 def test_a_photo_goes_after_the_data_in_pieces_and_goes_on_where_it_was_cut(hand: Hand) -> None:
     """What its camera said is kept apart; the device lets go only when the server has all."""
     hand.tablet.offline()

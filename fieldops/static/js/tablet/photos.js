@@ -52,8 +52,9 @@ export async function keepPhoto(file) {
   const kept = await durably(["photos"], async (writing) => {
     const photos = writing.objectStore("photos");
     const known = await photos.get(photo.sha256);
-    if (known) return known;
-    await photos.add(photo);
+    // One that the device can no longer read is taken anew from the file that was chosen.
+    if (known && known.state !== "needs_you") return known;
+    await photos.put(photo);
     return photo;
   });
   void persist();
