@@ -270,6 +270,7 @@ class Tablet:
         """Keep what can be seen, where FIELDOPS_PICTURES names a folder."""
         if self.pictures is None:
             return
-        if self.page.locator("main .map-frame").count():
-            self.page.wait_for_selector("main .map-frame[data-map-state=idle]")
+        if self.page.locator("main .job-map, main.map-page").count():
+            drawn = "main .map-frame[data-map-state=idle]"
+            self.page.wait_for_selector(f"{drawn}, main .job-map .notice")
         self.page.screenshot(path=self.pictures / f"{name}.png")

@@ -7,7 +7,7 @@ import { open } from "./db.js";
 import { button, card, facts, make, moment, notice } from "./elements.js";
 import { isWorthTelling, LEAST_MS } from "./position_rule.js";
 import { api, onRevoked, Refused, serverNow, session, watchSession } from "./session.js";
-import { distance, say } from "./words.js";
+import { distance, say, watchLanguage } from "./words.js";
 
 /** @typedef {{lon: number, lat: number, accuracy_m: number, at: string}} Here */
 /** @typedef {{consent: "yes" | "no" | null, last: Here | null, told_at: string | null, problem: string | null}} Positions */
@@ -58,6 +58,7 @@ export async function startPositions() {
     document.addEventListener("visibilitychange", follow);
     addEventListener("online", () => void tell());
     watchSession(() => void read().then(ask).then(follow));
+    watchLanguage(ask);
     onRevoked(() => {
       state = { consent: null, last: null, told_at: null, problem: null };
       follow();
