@@ -222,12 +222,17 @@ def _take_photo(sent: object) -> Line:
         lat=photo.lat,
         original_sha256=photo.original_sha256,
     )
-    with db.transaction() as session:
-        preview = service.preview_rescue(session, [], [photo.sha256], [photo.person_id])
-        person = preview.people[photo.person_id]
-        keep_photo(
-            session, drawing, person_id=person.id if person else None, now=now, claims=claims
-        )
+    try:
+        with db.transaction() as session:
+            preview = service.preview_rescue(session, [], [photo.sha256], [photo.person_id])
+            person = preview.people[photo.person_id]
+            keep_photo(
+                session, drawing, person_id=person.id if person else None, now=now, claims=claims
+            )
+    except Exception:
+        # The next one may go; and what became of the others has to be told.
+        logger.exception("photo %s of a rescue file failed", photo.sha256)
+        return Line(_("Photo"), "", photo.taken_at, "failed")
     name = person.name if person else ""
     return Line(_("Photo"), name, photo.taken_at, "applied", is_known=bool(preview.known_photos))
 

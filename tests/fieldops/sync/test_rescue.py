@@ -158,6 +158,17 @@ def test_photos_come_with_what_their_camera_said(
     assert page.split('id="refused"')[1].count("<tr>") == 2
 
 
+def test_a_photo_that_cannot_be_kept_does_not_hide_what_became_of_the_rest(
+    client: FlaskClient, session: Session, dispatcher: dict[str, str], worker: int
+) -> None:
+    """Whatever a file says of it."""
+    odd = photo_of(bare(), worker, original_sha256="no hash")
+    good = photo_of(bare() + b"\0", worker)
+    page = take_in(client, dispatcher, write_rescue([], [odd, good]))
+    assert page.split('id="refused"')[1].count("<tr>") == 2
+    assert find_photo(session, good["sha256"])
+
+
 def cut(data: bytes) -> bytes:
     """Lose the file's end."""
     return data[: len(data) // 2]
