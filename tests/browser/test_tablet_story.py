@@ -93,6 +93,8 @@ class Day:
             self.tablet.ask("theme", "m.setTheme(told)", theme)
             if self.tablet.ask("words", "m.language()") != language:
                 self.tablet.ask("words", "m.setLanguage(told)", language)
+            # The page is drawn anew, and its map with it.
+            self.page.wait_for_timeout(500)
             self.tablet.picture(f"story-{name}-{language}-{theme}-{size[0]}x{size[1]}")
 
 
