@@ -12,6 +12,7 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from fieldops.errors import (
@@ -171,6 +172,16 @@ def safe_next(target: str | None) -> str:
     if "\\" in target or any(ord(letter) < 32 for letter in target):
         return "/"
     return target
+
+
+def may_open(path: str, role: Role) -> bool:
+    """Tell whether there is a page at a path of this site that the role may open."""
+    try:
+        endpoint, _ = current_app.create_url_adapter(request).match(urlsplit(path).path)  # type: ignore[union-attr]
+    except HTTPException:
+        return False
+    allowed: frozenset[Role] | None = _views()[endpoint].allowed_roles
+    return allowed is None or role in allowed
 
 
 def check_caller() -> ResponseReturnValue | None:

@@ -160,7 +160,8 @@ def switch_demo_person() -> ResponseReturnValue:
     if person is None:
         raise NotFoundError("There is no demo here.")
     _sign_in(person)
-    return redirect("/")
+    wanted = access.safe_next(request.form.get("next"))
+    return redirect(wanted if access.may_open(wanted, Role(role)) else "/")
 
 
 @accounts.get("/me")

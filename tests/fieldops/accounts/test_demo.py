@@ -86,6 +86,26 @@ def test_every_role_is_one_click_away(visitor: FlaskClient, role: Role) -> None:
 
 
 @pytest.mark.parametrize(
+    ("role", "wanted", "given"),
+    [
+        ("dispatcher", "/dispatch", "/dispatch"),
+        ("crew", "/dispatch", "/"),
+        ("dispatcher", "//elsewhere.example/", "/"),
+        ("dispatcher", "/no/such/page", "/"),
+        ("dispatcher", "", "/"),
+    ],
+)
+def test_whoever_chooses_a_role_comes_to_the_page_they_wanted(
+    visitor: FlaskClient, role: str, wanted: str, given: str
+) -> None:
+    """Unless there is none, or the role may not open it."""
+    page = visitor.get("/me").text
+    form = {"role": role, "next": wanted}
+    answer = visitor.post("/demo/person", data=form, headers=token_of(page))
+    assert answer.headers["Location"] == given
+
+
+@pytest.mark.parametrize(
     ("headers", "environ"),
     [
         ({}, {"REMOTE_ADDR": "192.0.2.7"}),

@@ -70,6 +70,12 @@ function wordsOf(error) {
   return error instanceof Error && error.message ? error.message : String(error);
 }
 
+/** @param {string} role */
+function roleName(role) {
+  const names = { crew: say("Crew"), dispatcher: say("Dispatcher"), planner: say("Planner"), service_agent: say("Service agent"), manager: say("Manager"), admin: say("Administrator") };
+  return names[/** @type {keyof typeof names} */ (role)] ?? role;
+}
+
 /**
  * In the demo anybody may be any of its people; elsewhere the server names nobody.
  * @param {HTMLElement} place
@@ -81,11 +87,13 @@ async function offerDemo(place, notes, nameOfTablet) {
   /** @type {DemoPerson[]} */
   const people = answer?.ok ? (await answer.json()).demo : [];
   if (!people.length) return;
+  // Whoever tries the tablet wants to be the crew.
+  people.sort((a, b) => Number(b.roles.includes("crew")) - Number(a.roles.includes("crew")));
   place.className = "card";
   place.replaceChildren(
     make("h2", {}, say("Demo: sign in as")),
-    make("div", { class: "actions" }, people.map(({ login, name }) => {
-      const choose = button(name, () => attempt({ demo_login: login, name: nameOfTablet() }, notes));
+    make("div", { class: "actions" }, people.map(({ login, name, roles }) => {
+      const choose = button([...roles.map(roleName), name].join(" · "), () => attempt({ demo_login: login, name: nameOfTablet() }, notes));
       choose.dataset.demo = login;
       return choose;
     })),
