@@ -177,7 +177,9 @@ def safe_next(target: str | None) -> str:
 def may_open(path: str, role: Role) -> bool:
     """Tell whether there is a page at a path of this site that the role may open."""
     try:
-        endpoint, _ = current_app.create_url_adapter(request).match(urlsplit(path).path)  # type: ignore[union-attr]
+        endpoint, _ = current_app.create_url_adapter(request).match(
+            urlsplit(path).path, method="GET"
+        )  # type: ignore[union-attr]
     except HTTPException:
         return False
     allowed: frozenset[Role] | None = _views()[endpoint].allowed_roles
