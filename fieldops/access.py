@@ -176,10 +176,10 @@ def safe_next(target: str | None) -> str:
 
 def may_open(path: str, role: Role) -> bool:
     """Tell whether there is a page at a path of this site that the role may open."""
+    adapter = current_app.create_url_adapter(request)
+    assert adapter is not None  # noqa: S101 - there is one for every request
     try:
-        endpoint, _ = current_app.create_url_adapter(request).match(
-            urlsplit(path).path, method="GET"
-        )  # type: ignore[union-attr]
+        endpoint, _ = adapter.match(urlsplit(path).path, method="GET")
     except HTTPException:
         return False
     allowed: frozenset[Role] | None = _views()[endpoint].allowed_roles
