@@ -266,7 +266,8 @@ export function draw(name) {
   const [drawing, text = ""] = name.split(":");
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIDE * SCALE;
-  const pen = canvas.getContext("2d");
+  // It is read back at once: drawn by the graphics card, each would have to wait for it.
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
   if (!pen || !(drawing in DRAWINGS)) return null;
   pen.scale(SCALE, SCALE);
   pen.lineCap = "round";

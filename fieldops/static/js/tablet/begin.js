@@ -1,6 +1,7 @@
 /*
  * Before everything else, and needing nothing of it: the chosen light, so that night is not lit up,
- * and a word to whoever waits when the page itself cannot begin.
+ * a word to whoever waits when the page itself cannot begin, and the map's large modules beside the
+ * page's own where the map is what was opened.
  */
 {
   const PATIENCE_MS = 20_000;
@@ -41,4 +42,7 @@
     else if (event instanceof ErrorEvent) tell(event.message);
   }, true);
   setTimeout(() => tell("…"), PATIENCE_MS);
+
+  // Whoever asks for them next is told what failed; here it is only too early to say.
+  if (location.hash.startsWith("#/map")) import("./map_page.js").catch(() => undefined);
 }

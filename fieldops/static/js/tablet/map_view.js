@@ -1,5 +1,5 @@
 /** The map of the pack on an element, drawn without a signal. `data-map-state` tells when it rests. */
-import { addProtocol, Map as GlMap, setWorkerUrl } from "../../vendor/maplibre-gl.mjs";
+import { addProtocol, Map as GlMap, prewarm, setWorkerUrl } from "../../vendor/maplibre-gl.mjs";
 import { PMTiles, Protocol } from "../../vendor/pmtiles.js";
 import { supplySymbols } from "../map/symbols.js";
 import { button, make } from "./elements.js";
@@ -42,6 +42,10 @@ const FINGER_PX = 26;
 const KINDS = /** @type {Record<string, string>} */ ({ pipes: "pipe", valves: "valve", hydrants: "hydrant", sources: "source", control_valves: "control_valve", pumps: "pump" });
 const CHINA = /** @type {[number, number, number, number]} */ ([73, 18, 135, 54]);
 
+setWorkerUrl(new URL(WORKER, location.origin).href);
+// It reads its half a megabyte of script while the page finds out what there is to draw.
+prewarm();
+
 /** @type {Protocol | null} */
 let protocol = null;
 
@@ -72,7 +76,6 @@ export async function drawMap(place, wish = {}) {
   frame.append(ground, said);
   place.replaceChildren(frame);
   const tiles = await openTiles();
-  setWorkerUrl(new URL(WORKER, location.origin).href);
   let marks = wish.marks ?? [];
   let track = wish.track ?? [];
   /** @type {Spot | null} */
