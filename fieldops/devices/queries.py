@@ -132,6 +132,16 @@ def is_token_of(session: Session, token_hash: bytes, device_key: int) -> bool:
     return session.execute(query).first() is not None
 
 
+def has_held(session: Session, device: str, person_id: int) -> bool:
+    """Tell whether somebody was ever signed in on a tablet."""
+    query = (
+        select(DeviceToken.key)
+        .join(DeviceRow, DeviceRow.key == DeviceToken.device_key)
+        .where(DeviceRow.id == device, DeviceToken.person_id == person_id)
+    )
+    return session.execute(query.limit(1)).first() is not None
+
+
 def fetch_shown(session: Session, token_hash: bytes, *, is_demo: bool) -> Shown | None:
     """Read which tablet a token is of, and as whom it acts."""
     holder = PersonRow.__table__.alias("holder")

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 from fieldops.accounts import service as accounts
 from fieldops.devices import queries
 from fieldops.devices.queries import Device
-from fieldops.errors import FieldopsError, NotFoundError, UnauthenticatedError
-from fieldops.events.service import append_event
+from fieldops.errors import FieldopsError, ForbiddenError, NotFoundError, UnauthenticatedError
+from fieldops.events.service import Actor, append_event
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from fieldops.access import Person
-    from fieldops.events.service import Actor
 
 __all__ = ["Device"]
 
@@ -177,6 +176,49 @@ def find_shown(
     if shown.device.seen_at < now - SEEN_STEP:
         queries.update_device(session, shown.device.key, seen_at=now)
     return shown.person, shown.device
+
+
+def accept_name(
+    session: Session,
+    device: Device,
+    named: str,
+    person: Person,
+    now: dt.datetime,
+    *,
+    op_id: str | None = None,
+) -> None:
+    """
+    Hold the tablet that a record names against the one that sends it.
+
+    A tablet that was revoked, or has forgotten who it is, gets another id when it is signed in on
+    anew, and what it had not sent names the old one. So whoever was signed in there may send it
+    from here, and that this tablet said so is kept.
+
+    Raises
+    ------
+    ForbiddenError
+        If the record is of another tablet, on which this person never was.
+    """
+    if named == device.id:
+        return
+    if not queries.has_held(session, named, person.id):
+        raise ForbiddenError(
+            "This names %(named)s as the tablet it was recorded on, but it came from %(device)s,"
+            " and %(person)s was never signed in on %(named)s. Nothing was done."
+            " Sent again, it counts as recorded on %(device)s.",
+            named=named,
+            device=device.id,
+            person=person.name,
+        )
+    append_event(
+        session,
+        "device.named_another",
+        ("device", device.key),
+        by=Actor.of(person, device=device.id),
+        now=now,
+        op_id=op_id,
+        body={"id": device.id, "name": device.name, "named": named},
+    )
 
 
 def note_cleared(session: Session, device_id: str, now: dt.datetime) -> None:

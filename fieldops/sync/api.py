@@ -10,7 +10,8 @@ from flask import Blueprint, request
 
 from fieldops import access, db
 from fieldops.access import STAFF
-from fieldops.errors import FieldopsError
+from fieldops.devices.api import current_device
+from fieldops.errors import FieldopsError, ForbiddenError
 from fieldops.order_process.forms import say_message
 from fieldops.sync import queries, service
 from fieldops.sync.forms import LONGEST_REQUEST_BYTES, read_operation, read_operations
@@ -66,7 +67,8 @@ def _answer(sent: object, skew_s: float | None) -> dict[str, Any]:
     except DatabaseAwayError:
         raise
     except FieldopsError as error:
-        result = {"status": "illegal", "message": error.msgid, "params": error.params}
+        status = "forbidden" if isinstance(error, ForbiddenError) else "illegal"
+        result = {"status": status, "message": error.msgid, "params": error.params}
     told = {name: value for name, value in result.items() if name != "params"}
     message = result["message"]
     told["message"] = say_message(message, result["params"]) if message else ""
@@ -77,6 +79,7 @@ def _carry_out(sent: SentOperation, skew_s: float | None) -> Mapping[str, Any]:
     """Do it in one transaction; one that loses against another is tried again."""
     person = access.current_person()
     assert person is not None  # noqa: S101 - the route lets nobody else through
+    device = current_device()
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with db.transaction() as session:
@@ -86,6 +89,7 @@ def _carry_out(sent: SentOperation, skew_s: float | None) -> Mapping[str, Any]:
                     person,
                     by_phone_for=sent.by_phone_for,
                     skew_s=skew_s,
+                    sent_from=device,
                     now=dt.datetime.now(dt.UTC),
                 )
         except FieldopsError:

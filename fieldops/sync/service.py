@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldops.access import Person, Role
 from fieldops.accounts.service import find_account
+from fieldops.devices.service import accept_name
 from fieldops.errors import ConflictError, FieldopsError, ForbiddenError, NotFoundError
 from fieldops.events import queries as events
 from fieldops.events.queries import Answered
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
+
+    from fieldops.devices.service import Device
 
     Apply = Callable[[Session, Operation, Actor, dt.datetime], Outcome]
 
@@ -61,6 +64,7 @@ def carry_out(
     *,
     by_phone_for: str | None = None,
     skew_s: float | None = None,
+    sent_from: Device | None = None,
     imported_by: Person | None = None,
     now: dt.datetime,
 ) -> Mapping[str, Any]:
@@ -68,7 +72,16 @@ def carry_out(
     Do an operation and keep the answer; one that was answered before is only answered again.
 
     The answer's `message` is a msgid with `params`, so that whoever asks again reads it in the
-    own language. `imported_by` read it in from a rescue file, for the person who did it.
+    own language. `sent_from` is the tablet by whose token it came. `imported_by` read it in from
+    a rescue file, for the person who did it.
+
+    Raises
+    ------
+    ConflictError
+        If its number stands for another operation.
+    ForbiddenError
+        If it names a tablet that it cannot be of. No answer is kept, so that the very same may
+        still come from that tablet, or by a rescue file.
     """
     assert operation.op_id is not None  # noqa: S101 - devices always send one
     subject = f"{operation.subject_kind}:{operation.subject_id}"
@@ -83,6 +96,9 @@ def carry_out(
                 subject=answered.subject,
             )
         return answered.result
+    if sent_from is not None:
+        named = operation.device or ""
+        accept_name(session, sent_from, named, person, now, op_id=operation.op_id)
     actor = Actor.of(person, by_phone_for=by_phone_for, device=operation.device)
     known = replace(operation, skew_s=skew_s, own_versions=_own_versions(session, operation))
     outcome = _attempt(session, known, actor, now)

@@ -12,10 +12,12 @@ from fieldops.access import Role
 from fieldops.accounts.service import add_person, admit_sign_in
 from fieldops.devices import service
 from fieldops.devices.queries import fetch_device
+from fieldops.events.queries import fetch_events_after, fetch_head
 from fieldops.events.service import Actor
 from tests.fieldops.tablet.days import sign_tablet_in
 from tests.fieldops.work_orders.orders import make_crew
 from tests.people import bearer, make_person, sign_in
+from tests.sending import operation, send
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -223,3 +225,40 @@ def test_nobody_is_a_demo_person_where_there_is_no_demo(
     add_wang(session)
     assert client.get(URL).get_json() == {"demo": []}
     assert client.post(URL, json={"demo_login": "wang", "name": "x"}).status_code == 401
+
+
+def test_a_record_has_to_name_the_tablet_that_sends_it(
+    client: FlaskClient, session: Session
+) -> None:
+    """Nobody's work is put down to another's tablet; refused, it may still come from its own."""
+    mine = sign_tablet_in(session, make_person(session, "crew"))
+    other = sign_tablet_in(session, make_person(session, "crew"), name="平板二")
+    wanted = operation("track:1", "do", device=other.device.id)
+    [refused] = send(client, mine.headers, wanted)
+    assert refused["status"] == "forbidden"
+    assert mine.device.id in refused["message"]
+    assert other.device.id in refused["message"]
+    [answered] = send(client, other.headers, wanted)
+    assert answered["status"] == "illegal"
+    assert answered["received_at"]
+
+
+def test_work_of_before_a_revocation_may_come_from_the_tablet_signed_in_on_anew(
+    client: FlaskClient, session: Session
+) -> None:
+    """Cleared, it is a new tablet to us; what it had kept unsent names the old one."""
+    person_id = make_person(session, "crew")
+    lost = sign_tablet_in(session, person_id)
+    service.revoke(session, lost.device.id, "keep-unsent", MANAGER, now())
+    session.commit()
+    found = sign_tablet_in(session, person_id)
+    before = fetch_head(session)
+    wanted = operation("track:1", "do", device=lost.device.id)
+    [first], [again] = send(client, found.headers, wanted), send(client, found.headers, wanted)
+    assert first["status"] == again["status"] == "illegal"
+    [told] = fetch_events_after(session, before)
+    assert (told.kind, told.device) == ("device.named_another", found.device.id)
+    assert (told.body["named"], told.op_id) == (lost.device.id, wanted["op_id"])
+    [known] = send(client, found.headers, operation("track:1", "do", device=found.device.id))
+    assert known["status"] == "illegal"
+    assert len(fetch_events_after(session, before)) == 1
