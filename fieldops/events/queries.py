@@ -25,6 +25,8 @@ TABLES = {
     "crew": "crew",
     "valve": "valve",
     "shutdown": "shutdown",
+    "map_proposal": "map_proposal",
+    "track": "track",
 }
 """Where subjects with a text id stand."""
 

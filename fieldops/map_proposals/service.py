@@ -188,7 +188,7 @@ def _apply_withdraw(
     _check_open(proposal)
     after = _decide(session, proposal, "withdrawn", actor, now)
     _tell(session, "map_proposal.withdrawn", after, actor, now, operation=operation)
-    return Outcome(status="applied", state=after.status)
+    return Outcome(status="applied", id=after.id, state=after.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ def carry_out(
     result = _as_result(_name_others(session, operation, outcome), now)
     if imported_by is not None:
         result["imported_by"] = imported_by.name
-        _tell_import(session, operation, Actor.of(imported_by), person, now)
+        _tell_import(session, operation, outcome, Actor.of(imported_by), person, now)
     events.insert_answer(
         session,
         Answered(
@@ -230,11 +230,18 @@ def _name_others(session: Session, operation: Operation, outcome: Outcome) -> Ou
 
 
 def _tell_import(
-    session: Session, operation: Operation, by: Actor, person: Person, now: dt.datetime
+    session: Session,
+    operation: Operation,
+    outcome: Outcome,
+    by: Actor,
+    person: Person,
+    now: dt.datetime,
 ) -> None:
     """Write down who read an operation in, beside what it has done."""
     kind = operation.subject_kind
-    key = events.fetch_key(session, kind, operation.subject_id) if kind in FEATURES else None
+    # What the operation itself has made goes by the number that it got here.
+    subject_id = outcome.id or operation.subject_id
+    key = events.fetch_key(session, kind, subject_id) if kind in FEATURES else None
     if key is None:
         return
     append_event(
@@ -245,7 +252,7 @@ def _tell_import(
         now=now,
         occurred_at=operation.occurred_at,
         op_id=operation.op_id,
-        body={"id": operation.subject_id, "action": operation.action, "person": person.name},
+        body={"id": subject_id, "action": operation.action, "person": person.name},
     )
 
 

@@ -69,7 +69,7 @@ def apply_operation(
         )
     track = keep_track_part(session, operation.subject_id, body, actor, now)
     if not track.is_complete:
-        return Outcome(status="applied", state="incomplete")
+        return Outcome(status="applied", id=track.id, state="incomplete")
     return Outcome(
         status="applied",
         id=track.id,

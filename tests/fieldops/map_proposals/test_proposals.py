@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from fieldops.accounts.service import make_token
+from fieldops.events.queries import fetch_events_after, fetch_head
 from fieldops.map_proposals.service import list_outcomes
 from fieldops.network.service import describe_valve, move_valve
 from tests.fieldops.outages.towns import street
+from tests.fieldops.sync.rescues import of_person, take_in, write_rescue
 from tests.people import bearer, make_person, sign_in, sign_in_as
 from tests.sending import operation, send
 
@@ -241,3 +243,32 @@ def test_the_lists_show_what_waits_and_what_was_decided(
     assert "Nothing waits." in empty
     made = propose(client, town, crew, kind="not_there", feature="V1")["id"]
     assert f"/map-proposals/{made}" in client.get("/map-proposals", headers=head).text
+
+
+def test_what_a_rescue_file_brings_tells_who_read_it_in(
+    client: FlaskClient, town: Session, crew: int
+) -> None:
+    """Proposals and tracks get their numbers only here, and are told of by them."""
+    before = fetch_head(town)
+    wish = {"kind": "wrong_fact", "feature": "V1", "note": "手轮缺失"}
+    points = [[117.001, 31.0, None], [117.002, 31.0, None]]
+    track = {"name": "巡线", "parts": 2, "points": points}
+    proposal_id, track_id = f"map_proposal:{uuid.uuid4()}", f"track:{uuid.uuid4()}"
+    wanted = [
+        operation(proposal_id, "propose", body=wish),
+        operation(track_id, "import", body={**track, "part": 0}),
+        operation(track_id, "import", body={**track, "part": 1}),
+        operation(proposal_id, "withdraw"),
+    ]
+    file = write_rescue([of_person(each, crew) for each in wanted])
+    take_in(client, sign_in(client, town, "dispatcher"), file)
+    told = [one for one in fetch_events_after(town, before) if one.kind.endswith(".imported")]
+    assert [one.op_id for one in told] == [each["op_id"] for each in wanted]
+    assert [one.kind.split(".")[0] for one in told] == [
+        "map_proposal",
+        "track",
+        "track",
+        "map_proposal",
+    ]
+    assert [str(one.body["id"]).split("-")[0] for one in told] == ["MP", "T", "T", "MP"]
+    assert all(one.person_id not in {None, crew} for one in told)
