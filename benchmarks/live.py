@@ -9,12 +9,14 @@ Each crew posts its position every 15 s, accepts what it is given and departs, b
 that a tablet sends. Each dispatcher reads the board every 10 s and assigns an order every 10 s,
 by the console's own request. An event's way to a screen is counted from the moment the server took
 up the operation that made it, so the transaction and the commit are in it. All clients run on the
-same machine as the server, in processes of their own, and take their share of its cores.
+same machine as the server, in processes of their own, and take their share of its cores. Between
+the import and the day the database is stopped and the disk is at rest.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -53,6 +55,9 @@ def main() -> int:
         home.run("import", str(file), "--format", "json")
         file.unlink()
         city = prepare(home, town, options.crews, options.dispatchers)
+        # A city is imported once, not on a working day: let the disk have written all of it.
+        home.run("stop")
+        os.sync()
         with serving(home) as (client, pid):
             client.ask("/api/v1/board")
             _work(bench, home, city, pid, options)
