@@ -130,6 +130,7 @@ def _job(job: Job, day: Day) -> Json:
     own = job.outage
     return {
         **order_as_json(job.order),
+        "customers_out": job.properties_out,
         "second_crew_name": second and crews.get(second, second),
         "steps": [_step(one) for one in job.steps],
         "stages": {

@@ -56,6 +56,13 @@ class Job:
             return own[0]
         return self.outages[0] if len(self.outages) == 1 else None
 
+    @property
+    def properties_out(self) -> int | None:
+        """Give the properties without water: an order younger than its outage was not told them."""
+        if self.order.customers_out is not None or self.outage is None:
+            return self.order.customers_out
+        return self.outage.live.outage.properties_out
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:

@@ -10,6 +10,7 @@ import pytest
 from fieldops.devices.queries import update_device
 from fieldops.language import LANGUAGES
 from fieldops.settings import CHECKOUT
+from fieldops.work_orders.service import find_order
 from tests.fieldops.live_outages.jobs import at
 from tests.fieldops.tablet.days import begin_day, sign_tablet_in
 from tests.fieldops.work_orders.orders import act, make_crew, make_order
@@ -59,6 +60,16 @@ def test_who_must_not_be_dry_is_named(client: FlaskClient, session: Session) -> 
     assert outage["critical"] == [{"customer": "C1"}]
     states = {card["valve"]: card["state"] for card in outage["valves"]}
     assert (states["V0"], states["V1"]) == ("to_close", "not_found")
+
+
+def test_an_order_younger_than_its_outage_tells_the_outages_customers(
+    client: FlaskClient, session: Session
+) -> None:
+    """How many are without water is known, although the order itself was not told."""
+    morning = begin_day(session)
+    assert find_order(session, morning.order).customers_out is None
+    job = ask(client, morning.tablet.headers)["jobs"][0]
+    assert job["customers_out"] == job["outage"]["properties_out"] > 0
 
 
 def test_what_may_come_next_is_told_for_every_state(client: FlaskClient, session: Session) -> None:
