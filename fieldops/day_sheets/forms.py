@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fieldops.day_sheets.service import Day, Job, Worked
     from fieldops.live_outages.service import Picture
     from fieldops.live_supply.queries import Plan
+    from fieldops.order_book.queries import WorkOrder
     from fieldops.order_process.service import Transition
     from fieldops.report_records.queries import Report
 
@@ -102,6 +103,7 @@ def day_as_json(day: Day) -> Json:
         "names": all_names(),
         "policy": dict(day.policy),
         "jobs": [_job(one, day) for one in day.jobs],
+        "done": [_done(one) for one in day.done],
         "districts": day.districts,
         "map_proposals": day.map_proposals,
         "release": {"digits": DIGITS, "window_s": WINDOW_S, "around": AROUND},
@@ -147,6 +149,25 @@ def _job(job: Job, day: Day) -> Json:
         "contacts": [_contact(one) for one in job.reports],
         "photos": _photos(job),
     }
+
+
+DONE_SAME = (
+    "id",
+    "kind",
+    "severity",
+    "state",
+    "address",
+    "pipe",
+    "diameter_mm",
+    "closed_at",
+    "is_drill",
+)
+
+
+def _done(order: WorkOrder) -> Json:
+    """Write a job that is over: enough to be sure that it is, and nobody's telephone."""
+    shown = order_as_json(order)
+    return {name: shown[name] for name in DONE_SAME}
 
 
 def _step(step: Transition) -> Json:

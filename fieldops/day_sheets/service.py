@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,12 @@ from fieldops.live_outages import service as live_outages
 from fieldops.live_supply.queries import fetch_of_incident
 from fieldops.map_proposals.service import list_outcomes
 from fieldops.network.service import current_revision
-from fieldops.order_book.service import list_own_jobs
+from fieldops.order_book.service import list_own_done, list_own_jobs
 from fieldops.order_process.service import find_process, read_policy
 from fieldops.packs.queries import WHOLE
 from fieldops.report_records.service import list_of_incidents
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Mapping
 
     from sqlalchemy.orm import Session
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from fieldops.report_records.queries import Report
 
 LASTS_S = 600
+DONE_LASTS = dt.timedelta(hours=16)
+"""As long as a sign-in, which is a shift."""
 
 Worked = dict[tuple[str, int], "WorkedDevice"]
 
@@ -76,6 +78,7 @@ class Day:
     other_crews: list[Crew]
     policy: Mapping[str, float]
     jobs: list[Job]
+    done: list[WorkOrder]
     districts: list[str]
     map_proposals: list[dict[str, Any]]
     worked: Worked = field(default_factory=dict)
@@ -99,7 +102,7 @@ def mark_day(session: Session, person: Person, device: Device | None, now: dt.da
 
 def describe_day(session: Session, person: Person, device: Device | None, now: dt.datetime) -> Day:
     """
-    Give somebody's day: the open jobs of the own crews, and none besides.
+    Give somebody's day: the jobs of the own crews, open or closed of late, and none besides.
 
     A tablet has the pack of its own district; one of none that of the whole network.
     """
@@ -129,6 +132,7 @@ def describe_day(session: Session, person: Person, device: Device | None, now: d
         other_crews=[one for one in visible if one not in own],
         policy=read_policy(session),
         jobs=jobs,
+        done=list_own_done(session, person.id, now - DONE_LASTS),
         districts=[device.district if device and device.district else WHOLE],
         map_proposals=list_outcomes(session, person.id),
         worked=_list_worked(session, [one for found in pictures.values() for one in found]),

@@ -223,6 +223,22 @@ def fetch_orders(session: Session, wanted: Filter) -> list[WorkOrder]:
     return [_as_order(row) for row in session.execute(query).mappings()]
 
 
+def fetch_done(
+    session: Session, crew_keys: Collection[int], since: dt.datetime, limit: int
+) -> list[WorkOrder]:
+    """Read the orders of some crews that were closed since, the last one first."""
+    query = (
+        _select()
+        .where(WorkOrderRow.closed_at >= since, WorkOrderRow.is_open.is_(False))
+        .where(
+            or_(WorkOrderRow.crew_key.in_(crew_keys), WorkOrderRow.second_crew_key.in_(crew_keys))
+        )
+        .order_by(WorkOrderRow.closed_at.desc(), WorkOrderRow.key)
+        .limit(limit)
+    )
+    return [_as_order(row) for row in session.execute(query).mappings()]
+
+
 def insert_order(session: Session, **values: object) -> str:
     """Add an order and give its id."""
     return session.execute(

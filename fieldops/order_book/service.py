@@ -37,6 +37,7 @@ WORK_MIN = {
 
 
 MOST_TRANSFERS = 3
+DONE_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,12 @@ def list_own_jobs(session: Session, person_id: int) -> list[WorkOrder]:
     """Give the open orders of somebody's own crews."""
     keys = [crew.key for crew in crews_of_person(session, person_id)]
     return queries.fetch_orders(session, Filter(crew_keys=keys))
+
+
+def list_own_done(session: Session, person_id: int, since: dt.datetime) -> list[WorkOrder]:
+    """Give the orders of somebody's own crews that were closed since, the last one first."""
+    keys = [crew.key for crew in crews_of_person(session, person_id)]
+    return queries.fetch_done(session, keys, since, DONE_SHOWN)
 
 
 def list_late(session: Session, now: dt.datetime) -> list[tuple[ClockView, WorkOrder]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from fieldops.devices.queries import update_device
 from fieldops.language import LANGUAGES
+from fieldops.order_book.queries import update_order
 from fieldops.settings import CHECKOUT
 from fieldops.work_orders.service import find_order
 from tests.fieldops.live_outages.jobs import at
@@ -70,6 +73,28 @@ def test_an_order_younger_than_its_outage_tells_the_outages_customers(
     assert find_order(session, morning.order).customers_out is None
     job = ask(client, morning.tablet.headers)["jobs"][0]
     assert job["customers_out"] == job["outage"]["properties_out"] > 0
+
+
+def test_a_job_that_was_closed_stays_in_sight_for_a_shift(
+    client: FlaskClient, session: Session
+) -> None:
+    """The crew's own alone; what has gone without a word looks lost."""
+    morning, now = begin_day(session), dt.datetime.now(dt.UTC)
+    cast = morning.cast
+    for crew_id, hours in ((cast.crew_id, 1), (cast.other_crew_id, 1), (cast.crew_id, 17)):
+        query = text("SELECT key FROM crew WHERE id = :id")
+        update_order(
+            session,
+            make_order(session, at(0)).key,
+            state="closed",
+            is_open=False,
+            crew_key=session.execute(query, {"id": crew_id}).scalar_one(),
+            closed_at=now - dt.timedelta(hours=hours),
+        )
+    session.commit()
+    day = ask(client, morning.tablet.headers)
+    assert [job["id"] for job in day["jobs"]] == [morning.order]
+    assert [job["state"] for job in day["done"]] == ["closed"]
 
 
 def test_what_may_come_next_is_told_for_every_state(client: FlaskClient, session: Session) -> None:

@@ -177,6 +177,20 @@ import { api, noteDevice, onRevoked, session, tellSignedOut, watchSession } from
  */
 
 /**
+ * A job that is over.
+ * @typedef {object} Done
+ * @property {string} id
+ * @property {string} kind names.kind
+ * @property {string} severity names.severity
+ * @property {string} state names.state
+ * @property {string | null} address
+ * @property {string | null} pipe
+ * @property {number | null} diameter_mm
+ * @property {string} closed_at
+ * @property {boolean} is_drill
+ */
+
+/**
  * What GET /api/v1/tablet/day answers. It has an ETag; an answer 304 means: as it was.
  * @typedef {object} Day
  * @property {string} now the server's clock
@@ -190,6 +204,7 @@ import { api, noteDevice, onRevoked, session, tellSignedOut, watchSession } from
  *   plan_status, plan_kind, report_kind, skill, holder
  * @property {Record<string, number>} policy
  * @property {Job[]} jobs
+ * @property {Done[]} done the own crews' jobs that were closed in the last 16 h, the last one first
  * @property {string[]} districts those whose pack this tablet may have
  * @property {Record<string, any>[]} map_proposals what became of this person's proposals
  * @property {{digits: number, window_s: number, around: number}} release of release codes

@@ -47,16 +47,32 @@ function viewJobs(jobs) {
     asked ? say("as of %(time)s (%(age)s)", { time: clock(asked), age: age(asked) }) : "",
     ...crews.flatMap((crew) => (crew.shift_ends_at ? [say("shift until %(time)s", { time: clock(crew.shift_ends_at) })] : [])),
   ].filter(Boolean).join(" · "));
-  if (!jobs.length) return [head, notice("info", say("No job is given to your crew."))];
+  const done = viewDone();
+  if (!jobs.length) return [head, sayNone(crews.length > 0), ...done];
   const rank = (/** @type {JobNow} */ job) => (job.gone ? RANK.length + 1 : (RANK.indexOf(job.state) + RANK.length + 1) % (RANK.length + 1));
   const sorted = [...jobs].sort((a, b) => rank(a) - rank(b) || dueOf(a) - dueOf(b));
-  return [head, make("ol", { class: "plain" }, sorted.map((job) => make("li", {}, viewJob(job))))];
+  return [head, make("ol", { class: "plain" }, sorted.map((job) => make("li", {}, viewJob(job)))), ...done];
+}
+
+/** Why there is no job: whoever is of no crew would wait in vain. @param {boolean} isOfCrew */
+const sayNone = (isOfCrew) => (isOfCrew ? notice("info", say("No job is given to your crew."))
+  : notice("warn", say("You belong to no crew, so no job can be given to you. Ask a dispatcher or manager to add you to your crew.")));
+
+/** What is over, quietly: that a job has gone from the list must not look as if it were lost. */
+function viewDone() {
+  // A day that an older page kept has none.
+  const done = day()?.done ?? [];
+  if (!done.length) return [];
+  return [make("section", { class: "done" }, make("h2", {}, say("Done in the last 16 hours")), make("ul", { class: "plain" }, done.map((job) =>
+    make("li", { "data-done": job.id },
+      make("strong", {}, `${job.id} · ${name("kind", job.kind)}${job.is_drill ? ` · ${say("drill")}` : ""}`),
+      ` ${placeOf(job)} · ${name("state", job.state)} `, make("time", { datetime: job.closed_at }, clock(job.closed_at))))))];
 }
 
 /** @param {JobNow} job */
 const dueOf = (job) => Date.parse(job.arrive_due_at ?? job.due_at ?? "9999-12-31T00:00:00Z");
 
-/** @param {JobNow} job */
+/** @param {Pick<JobNow, "address" | "pipe" | "diameter_mm">} job */
 export const placeOf = (job) => job.address ?? (job.pipe ? `${job.pipe}${job.diameter_mm ? ` · DN${Math.round(job.diameter_mm)}` : ""}` : say("no address"));
 
 /** @param {JobNow} job */
