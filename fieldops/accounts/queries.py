@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, or_, select, true, update
+from sqlalchemy import delete, func, insert, or_, select, text, true, update
 
 from fieldops.access import STAFF, Person, Role
 from fieldops.accounts.models import ApiToken, FailedSignIn, PersonSession
@@ -242,6 +242,22 @@ def delete_session(session: Session, key_hash: bytes) -> None:
 def delete_sessions(session: Session, person_id: int) -> None:
     """Sign a person out everywhere."""
     session.execute(delete(PersonSession).where(PersonSession.person_id == person_id))
+
+
+def end_tablets(session: Session, person_id: int) -> None:
+    """
+    Sign a person out of every tablet.
+
+    The tokens stay, ended: they prove which tablet asks. Tablets are a feature above this one, so
+    their table is named and not imported.
+    """
+    session.execute(
+        text(
+            "UPDATE device_token SET ended_at = now()"
+            " WHERE person_id = :person AND ended_at IS NULL"
+        ),
+        {"person": person_id},
+    )
 
 
 def lock_sign_ins(session: Session, *names: str) -> None:

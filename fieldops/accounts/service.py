@@ -299,6 +299,8 @@ def change_person(
     """
     Change a person's name and roles, or whether the person may act; disabling signs out at once.
 
+    Whoever is of no crew any more is signed out of the tablets: what they hold is a crew's.
+
     Raises
     ------
     ConflictError
@@ -323,11 +325,13 @@ def change_person(
     queries.update_person(session, person_id, name=name, roles=list(wanted), is_active=is_active)
     if not is_active:
         queries.delete_sessions(session, person_id)
+    if not is_active or (Role.CREW in account.roles and Role.CREW not in wanted):
+        queries.end_tablets(session, person_id)
 
 
 def set_password(session: Session, person_id: int, password: str) -> None:
     """
-    Give a person a new password; whoever is signed in with the old one no longer is.
+    Give a person a new password; whoever is signed in with the old one, tablets too, is out.
 
     Raises
     ------
@@ -340,6 +344,7 @@ def set_password(session: Session, person_id: int, password: str) -> None:
     hashed = HASHER.hash(check_new_password(password, account.login))
     queries.update_person(session, person_id, password_hash=hashed)
     queries.delete_sessions(session, person_id)
+    queries.end_tablets(session, person_id)
 
 
 def change_own_password(

@@ -14,6 +14,8 @@ from fieldops.errors import FieldopsError, ForbiddenError, NotFoundError, Unauth
 from fieldops.events.service import Actor, append_event
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from fieldops.access import Person
@@ -162,17 +164,15 @@ def find_shown(
     DeviceRevokedError
         If the tablet was revoked, whether its token is over or not.
     TokenExpiredError
-        If the shift is over, or somebody has signed in anew.
+        If the shift is over, somebody has signed in anew, or its holder may not act any more.
     """
     shown = queries.fetch_shown(session, accounts.hash_secret(token), is_demo=is_demo)
     if shown is None:
         return None
     if shown.device.is_revoked:
         raise DeviceRevokedError(shown.device)
-    if shown.ended_at is not None or shown.ends_at <= now:
+    if shown.ended_at is not None or shown.ends_at <= now or shown.person is None:
         raise TokenExpiredError("The sign-in on this tablet is over. Sign in again.")
-    if shown.person is None:
-        return None
     if shown.device.seen_at < now - SEEN_STEP:
         queries.update_device(session, shown.device.key, seen_at=now)
     return shown.person, shown.device
@@ -244,6 +244,11 @@ def record_contact(session: Session, device: Device, told: Contact, now: dt.date
         pack_revision=told.pack_revision,
         page_version=told.version,
     )
+
+
+def holds_tablet(session: Session, person_ids: Sequence[int], now: dt.datetime) -> bool:
+    """Tell whether one of these people is signed in on a tablet, be it heard of or not."""
+    return bool(person_ids) and queries.is_held_by(session, person_ids, now)
 
 
 def list_devices(session: Session) -> list[Device]:

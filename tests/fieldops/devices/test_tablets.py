@@ -6,13 +6,12 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
 
 from fieldops.access import Role
-from fieldops.accounts.service import add_person, admit_sign_in
+from fieldops.accounts.service import add_person, admit_sign_in, change_person, set_password
 from fieldops.devices import service
 from fieldops.devices.queries import fetch_device
-from fieldops.events.queries import fetch_events_after, fetch_head
+from fieldops.events.queries import fetch_answer, fetch_events_after, fetch_head
 from fieldops.events.service import Actor
 from tests.fieldops.tablet.days import sign_tablet_in
 from tests.fieldops.work_orders.orders import make_crew
@@ -145,13 +144,30 @@ def test_a_revoked_tablet_lets_nobody_sign_in_before_it_is_cleared(
     assert (answer.status_code, answer.get_json()["wipe"]) == (401, "all")
 
 
-def test_a_disabled_person_has_no_tablet_either(client: FlaskClient, session: Session) -> None:
-    """Whoever may not act may not act by a tablet."""
-    person_id = make_person(session, "crew")
+@pytest.mark.parametrize("change", ["password", "disabled", "roles"])
+def test_who_loses_what_a_sign_in_stood_on_is_signed_out_of_the_tablet(
+    client: FlaskClient, session: Session, change: str
+) -> None:
+    """The code makes the page wait for a sign-in; nothing that was sent meanwhile is answered."""
+    person_id = make_person(session, "crew", "planner")
     tablet = sign_tablet_in(session, person_id)
-    session.execute(text("UPDATE person SET is_active = false WHERE id = :id"), {"id": person_id})
+    change_person(session, person_id, name="王", roles=[Role.CREW], is_active=True)
     session.commit()
-    assert client.get("/api/v1/me", headers=tablet.headers).status_code == 401
+    assert client.get("/api/v1/me", headers=tablet.headers).status_code == 200
+    if change == "password":
+        set_password(session, person_id, PASSWORD)
+    elif change == "disabled":
+        change_person(session, person_id, name="王", roles=[Role.CREW], is_active=False)
+        session.commit()
+        change_person(session, person_id, name="王", roles=[Role.CREW], is_active=True)
+    else:
+        change_person(session, person_id, name="王", roles=[Role.PLANNER], is_active=True)
+    session.commit()
+    body = {"ops": [operation("track:1", "do", device=tablet.device.id)]}
+    answer = client.post("/api/v1/ops", json=body, headers=tablet.headers)
+    assert answer.status_code == 401
+    assert answer.get_json()["type"] == "urn:fieldops:problem:token-expired"
+    assert fetch_answer(session, body["ops"][0]["op_id"]) is None
 
 
 def test_the_page_shows_what_a_tablet_told_and_never_none_for_unknown(
