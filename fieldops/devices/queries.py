@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import case, insert, or_, select, text, true, update
+from sqlalchemy import case, exists, insert, or_, select, text, true, update
 
 from fieldops.access import Person, Role
 from fieldops.accounts.models import Person as PersonRow
@@ -13,6 +13,7 @@ from fieldops.devices.models import DeviceRow, DeviceToken
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
@@ -140,6 +141,21 @@ def has_held(session: Session, device: str, person_id: int) -> bool:
         .where(DeviceRow.id == device, DeviceToken.person_id == person_id)
     )
     return session.execute(query.limit(1)).first() is not None
+
+
+def is_held_by(session: Session, person_ids: Sequence[int], now: dt.datetime) -> bool:
+    """Tell whether one of these people is signed in on a tablet."""
+    return bool(
+        session.execute(
+            select(
+                exists().where(
+                    DeviceToken.person_id.in_(person_ids),
+                    DeviceToken.ended_at.is_(None),
+                    DeviceToken.ends_at > now,
+                )
+            )
+        ).scalar_one()
+    )
 
 
 def fetch_shown(session: Session, token_hash: bytes, *, is_demo: bool) -> Shown | None:

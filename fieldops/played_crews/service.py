@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageDraw
 
 from fieldops.crews.service import Position, record_place
+from fieldops.devices.service import holds_tablet
 from fieldops.errors import FieldopsError
 from fieldops.events.service import Actor, Operation, Outcome
 from fieldops.incidents.service import close_incident, find_incident
@@ -83,6 +84,10 @@ class Play:
 
 def act(session: Session, play: Play, crew: Crew, now: dt.datetime) -> float:
     """Have a crew do its next step, and give the minutes until the one after."""
+    people = [each.person_id for each in crew.members if each.person_id is not None]
+    if holds_tablet(session, people, now):
+        # What somebody real records without a signal is not heard of until much later.
+        return TICK_MIN
     order = _find_order(session, crew)
     if order is None:
         return _idle(session, play, crew, now)
@@ -90,7 +95,6 @@ def act(session: Session, play: Play, crew: Crew, now: dt.datetime) -> float:
         # The second crew of two goes along with the first, which leads.
         _tell_place(session, crew, order.lon, order.lat, now)
         return IDLE_MIN
-    people = [each.person_id for each in crew.members if each.person_id is not None]
     if people and queries.is_led_by(session, order.key, people):
         # Somebody real of the crew has it in hand: a visitor of the demo, or a trainee.
         return TICK_MIN

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from fieldops.access import Person, Role
 from fieldops.crews.service import list_crews
 from fieldops.db import make_sessions
+from fieldops.devices import service as devices
 from fieldops.dispatch.service import assign
 from fieldops.events.queries import fetch_chain
 from fieldops.events.service import SYSTEM, Actor, Operation
 from fieldops.network_files.service import import_features
-from fieldops.played_crews.service import Play, act
+from fieldops.played_crews.service import TICK_MIN, Play, act
 from fieldops.rosters import queries as rosters
 from fieldops.simulation.service import Player, Wish
 from fieldops.work_orders.service import OrderDraft, apply_operation, find_order, open_order
@@ -262,3 +264,22 @@ def test_an_order_that_somebody_real_has_in_hand_is_left_to_them(session: Sessio
     (crew,) = list_crews(session, NOW)
     act(session, Play(seed=1), crew, NOW + MINUTE)
     assert find_order(session, order.id).state == "accepted"
+
+
+def test_a_crew_that_holds_a_tablet_is_not_played(session: Session) -> None:
+    """Nobody can tell what a visitor has recorded on it until there is a signal again."""
+    person_id = make_person(session, "crew")
+    crew_key = place_crew(session, "C-1", 0.0)
+    rosters.insert_member(session, crew_key, name="周师傅", is_leader=True, person_id=person_id)
+    order = open_job(session, 0.01)
+    step(session, order.id, "assign", crew="C-1")
+    visitor = Person(id=person_id, login="zhou", name="周师傅", roles=frozenset({Role.CREW}))
+    signed_in = devices.sign_in(
+        session, visitor, name="平板 1", device_id=None, last_token=None, now=NOW
+    )
+    session.commit()
+    (crew,) = list_crews(session, NOW)
+    assert act(session, Play(seed=1), crew, NOW + MINUTE) == TICK_MIN
+    assert find_order(session, order.id).state == "assigned"
+    devices.sign_out(session, signed_in.device, NOW + MINUTE)
+    assert act(session, Play(seed=1), crew, NOW + 2 * MINUTE) != TICK_MIN
