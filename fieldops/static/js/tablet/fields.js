@@ -1,5 +1,6 @@
 /** What a form asks, in sizes for gloves: every field tells its value, and what is wrong with it. */
 import { freshId, make } from "./make.js";
+import { beginWith, watchTyped } from "./typed.js";
 import { say } from "./words.js";
 
 /**
@@ -59,8 +60,10 @@ export function textField(asked) {
   const input = asked.rows
     ? make("textarea", { ...shared, rows: asked.rows })
     : make("input", { ...shared, type: asked.type ?? "text" });
-  input.value = asked.value ?? "";
-  return fieldOf(asked, framed(asked, id, input), () => input.value.trim() || null);
+  input.value = beginWith(asked, asked.value ?? "");
+  const element = framed(asked, id, input);
+  watchTyped(asked, element, () => input.value, asked.value ?? "");
+  return fieldOf(asked, element, () => input.value.trim() || null);
 }
 
 /**
@@ -72,7 +75,8 @@ export function numberField(asked) {
   const id = freshId();
   const step = asked.step ?? 1;
   const input = make("input", { id, name: asked.name, type: "text", inputmode: "decimal", autocomplete: "off", input: () => asked.onChange?.() });
-  input.value = asked.value === null || asked.value === undefined ? "" : String(asked.value);
+  const first = asked.value === null || asked.value === undefined ? "" : String(asked.value);
+  input.value = beginWith(asked, first);
   const read = () => {
     const text = input.value.trim().replace(",", ".");
     return text === "" ? null : Number(text);
@@ -87,7 +91,9 @@ export function numberField(asked) {
     make("button", { type: "button", class: "step", "aria-label": `${asked.label}: ${label}`, click: () => move(by) }, sign);
   const row = make("div", { class: "stepper" }, stepper("−", -step, say("less")), input,
     asked.unit ? make("span", { class: "unit" }, asked.unit) : null, stepper("+", step, say("more")));
-  return fieldOf(asked, framed(asked, id, row), read, () => {
+  const element = framed(asked, id, row);
+  watchTyped(asked, element, () => input.value, first);
+  return fieldOf(asked, element, read, () => {
     const now = read();
     if (now === null) return null;
     if (!Number.isFinite(now)) return say("“%(field)s” is not a number.", { field: asked.label });
@@ -104,7 +110,9 @@ export function numberField(asked) {
  * @returns {Field<string>}
  */
 export function choiceField(asked) {
-  let chosen = asked.value ?? null;
+  /** @type {string | null} */
+  const first = asked.value ?? null;
+  let chosen = asked.is_fixed ? first : beginWith(asked, first);
   const id = freshId();
   const buttons = asked.options.map(([code, word]) => make("button", {
     type: "button", class: "option", "data-code": code, "aria-pressed": String(code === chosen),
@@ -116,6 +124,7 @@ export function choiceField(asked) {
   }, make("span", { class: "tick", "aria-hidden": "true" }), word));
   const element = make("div", { class: "field", role: "group", "aria-labelledby": id, "data-name": asked.name },
     make("p", { class: "label", id }, labelText(asked)), make("div", { class: "options" }, buttons), help(asked));
+  if (!asked.is_fixed) watchTyped(asked, element, () => chosen, first);
   return fieldOf(asked, element, () => chosen);
 }
 
@@ -139,8 +148,11 @@ export function timeField(asked) {
   const id = freshId();
   const input = make("input", { id, name: asked.name, type: "datetime-local", change: () => asked.onChange?.() });
   const local = (/** @type {Date} */ at) => new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-  if (asked.value !== null) input.value = local(asked.value ? new Date(asked.value) : new Date());
-  return fieldOf(asked, framed(asked, id, input), () => (input.value ? new Date(input.value).toISOString() : null));
+  const first = asked.value === null ? "" : local(asked.value ? new Date(asked.value) : new Date());
+  input.value = beginWith(asked, first);
+  const element = framed(asked, id, input);
+  watchTyped(asked, element, () => input.value, first);
+  return fieldOf(asked, element, () => (input.value ? new Date(input.value).toISOString() : null));
 }
 
 /**
@@ -149,31 +161,32 @@ export function timeField(asked) {
  * @returns {Field<string[]>}
  */
 export function photoField(asked) {
-  const kept = [...(asked.value ?? [])];
-  let waiting = 0;
+  const first = { kept: [...(asked.value ?? [])], waiting: 0, tell: () => {}, complain: (/** @type {unknown} */ _error) => {} };
+  // One that is still being kept while its page is drawn anew belongs to the field that is there then.
+  const held = beginWith(asked, first);
+  const { kept } = held;
   const list = make("p", { class: "help", role: "status" });
   const tell = () => {
-    list.textContent = waiting ? say("Keeping the photo on the device…") : kept.length ? say("Photos on this device: %(n)s", { n: kept.length }) : "";
+    list.textContent = held.waiting ? say("Keeping the photo on the device…") : kept.length ? say("Photos on this device: %(n)s", { n: kept.length }) : "";
   };
   const input = (/** @type {boolean} */ isCamera) => make("input", {
     type: "file", accept: "image/*", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true", multiple: !isCamera, capture: isCamera && "environment",
     change: async (/** @type {Event} */ event) => {
       const chooser = /** @type {HTMLInputElement} */ (event.target);
       const files = [...(chooser.files ?? [])];
-      waiting += files.length;
-      tell();
+      held.waiting += files.length;
+      held.tell();
       for (const file of files) {
         try {
           const { sha256 } = await asked.keep(file);
           if (!kept.includes(sha256)) kept.push(sha256);
         } catch (error) {
-          element.append(make("p", { class: "wrong", role: "alert" }, say("The photo could not be kept: %(why)s", { why: String(error) })));
+          held.complain(error);
         }
-        waiting -= 1;
-        tell();
+        held.waiting -= 1;
+        held.tell();
       }
       chooser.value = "";
-      asked.onChange?.();
     },
   });
   const camera = input(true);
@@ -185,9 +198,12 @@ export function photoField(asked) {
       make("button", { type: "button", class: "option", click: () => camera.click() }, say("Take a photo")),
       make("button", { type: "button", class: "option", click: () => gallery.click() }, say("Choose photos"))),
     camera, gallery, list, help(asked));
+  const complain = (/** @type {unknown} */ error) => element.append(make("p", { class: "wrong", role: "alert" }, say("The photo could not be kept: %(why)s", { why: String(error) })));
+  Object.assign(held, { tell: () => { tell(); asked.onChange?.(); }, complain });
+  watchTyped(asked, element, () => (kept.length || held.waiting ? held : null), null);
   tell();
   return fieldOf(asked, element, () => (kept.length ? [...kept] : null),
-    () => (waiting ? say("The photo is still being kept; wait a moment.") : null));
+    () => (held.waiting ? say("The photo is still being kept; wait a moment.") : null));
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The work is done: cause, repair, material, photos, and which parts were built in. */
 import { button, make, textField, numberField } from "./elements.js";
 import { needsForm } from "./needs_form.js";
+import { isKept } from "./typed.js";
 import { say } from "./words.js";
 
 /** @typedef {import("./fields.js").Field<any>} Field */
@@ -18,8 +19,7 @@ export function finishForm(job, step) {
   /** @type {{name: Field, quantity: Field}[]} */
   const rows = [];
   const list = make("div", { class: "parts" });
-  const add = button(say("Add a part"), () => {
-    if (rows.length >= MOST_PARTS) return;
+  const add = () => {
     const number = rows.length + 1;
     const row = {
       name: textField({ name: `part_${number}`, label: say("Part %(n)s", { n: number }), is_required: true }),
@@ -27,13 +27,17 @@ export function finishForm(job, step) {
     };
     rows.push(row);
     list.append(make("div", { class: "pair" }, row.name.element, row.quantity.element));
-    row.name.focus();
+    return row;
+  };
+  while (rows.length < MOST_PARTS && ["part", "quantity"].some((each) => isKept(`${each}_${rows.length + 1}`))) add();
+  const more = button(say("Add a part"), () => {
+    if (rows.length < MOST_PARTS) add().name.focus();
   });
-  add.dataset.add = "part";
+  more.dataset.add = "part";
   // A row that was begun and left empty is no part.
   const filled = () => rows.filter((row) => row.name.value() !== null);
   return {
-    element: make("div", {}, form.element, make("section", { class: "field" }, make("h2", {}, say("Parts built in")), list, add)),
+    element: make("div", {}, form.element, make("section", { class: "field" }, make("h2", {}, say("Parts built in")), list, more)),
     fields: () => [...form.fields(), ...filled().flatMap((row) => [row.name, row.quantity])],
     body: (values) => {
       const said = Object.fromEntries(Object.entries(values).filter(([each]) => !/^(part|quantity)_\d+$/.test(each)));

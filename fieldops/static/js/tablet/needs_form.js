@@ -4,6 +4,7 @@ import { day } from "./day.js";
 import { freshId } from "./make.js";
 import { keepPhoto } from "./photos.js";
 import { knownOf, wantedNeeds } from "./steps.js";
+import { beginWith, watchTyped } from "./typed.js";
 import { name, say } from "./words.js";
 
 /** @typedef {import("./day.js").Need} Need */
@@ -25,7 +26,7 @@ export const labelOf = (need) => need.label ?? name("field", need.field);
  * @returns {Field}
  */
 function allField(asked) {
-  const pressed = new Set(asked.value);
+  const pressed = new Set(beginWith(asked, asked.value));
   const id = freshId();
   const buttons = asked.options.map(([code, word]) => make("button", {
     type: "button", class: "option", "data-code": code, "aria-pressed": String(pressed.has(code)),
@@ -38,6 +39,7 @@ function allField(asked) {
   const element = make("div", { class: "field all", role: "group", "aria-labelledby": id, "data-name": asked.name },
     make("p", { class: "label", id }, asked.label), make("div", { class: "options" }, buttons),
     make("p", { class: "help" }, say("Press each one that is done; all are needed.")));
+  watchTyped(asked, element, () => [...pressed].sort(), [...asked.value].sort());
   return {
     name: asked.name,
     element,

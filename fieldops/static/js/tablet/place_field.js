@@ -2,6 +2,7 @@
 import { button, make, moment, notice } from "./elements.js";
 import { findHere } from "./here.js";
 import { load } from "./parts.js";
+import { beginWith, watchTyped } from "./typed.js";
 import { distance, say } from "./words.js";
 
 /** @typedef {{lon: number, lat: number, accuracy_m: number | null, at: string | null}} Spot */
@@ -15,7 +16,7 @@ const PATIENCE_MS = 15_000;
  */
 export function placeField(asked) {
   /** @type {Spot | null} */
-  let spot = asked.value ?? null;
+  let spot = beginWith(asked, asked.value ?? null);
   const said = make("div", { class: "place-said", role: "status" });
   const map = make("div", { class: "place-map", hidden: true });
   /** @type {(() => void) | null} */
@@ -67,6 +68,7 @@ export function placeField(asked) {
     make("p", { class: "label", id }, asked.is_required ? asked.label : say("%(field)s (if known)", { field: asked.label })),
     make("div", { class: "actions" }, button(say("Where I am"), ask), button(say("Point on the map"), point)),
     said, map, asked.help ? make("p", { class: "help" }, asked.help) : null);
+  watchTyped(asked, element, () => spot, asked.value ?? null);
   draw();
   return {
     name: asked.name,

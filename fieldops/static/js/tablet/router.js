@@ -1,5 +1,6 @@
 /** Which page is shown: the address after "#", each page a module that is loaded when it is wanted. */
 import { button, link, make, notice } from "./elements.js";
+import { forgetTyped, keepTyped, tellTyped } from "./typed.js";
 import { say } from "./words.js";
 
 /** @typedef {() => void} Cleanup */
@@ -22,6 +23,8 @@ export const HOME = "#/jobs";
 /** @type {Cleanup | null} */
 let leave = null;
 let turn = 0;
+/** The address of the page that is open. */
+let shown = "";
 /** @type {(route: Route) => Promise<string | null> | string | null} */
 let guard = () => null;
 /** @type {(route: Route) => void} */
@@ -71,18 +74,26 @@ async function open(route) {
   const instead = await guard(route);
   if (mine !== turn) return;
   if (instead !== null) return go(instead);
+  const before = document.getElementById("page");
+  const isSame = shown === location.hash;
+  const scrolled = before?.scrollTop ?? 0;
+  if (before && isSame) keepTyped(before);
+  else forgetTyped();
+  shown = location.hash;
   leave?.();
   leave = null;
   for (const sheet of document.querySelectorAll("dialog[open]")) /** @type {HTMLDialogElement} */ (sheet).close();
   // A page that is left may still be at work: it gets an element of its own, and never writes into the next.
   const element = make("main", { id: "page", tabindex: "-1", "data-page": route.name, "data-state": "opening" });
-  document.getElementById("page")?.replaceWith(element);
+  before?.replaceWith(element);
   told(route);
   try {
     const view = await load(route.name);
     const cleanup = (await view.show(element, route.params)) ?? null;
     if (mine !== turn) return cleanup?.();
     leave = cleanup;
+    tellTyped();
+    if (isSame) element.scrollTop = scrolled;
     element.dataset.state = "shown";
     // Whoever has the page read out hears the new one; what the page itself put forward stays so.
     if (mine > 1 && !element.contains(document.activeElement)) element.focus({ preventScroll: true });

@@ -1,0 +1,121 @@
+"""The tablet's pages drawn anew: nothing that somebody typed goes, and nothing is pressed twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from fieldops.access import Role
+from fieldops.accounts.queries import insert_person
+from fieldops.accounts.service import set_password
+from fieldops.order_book.queries import update_order
+from fieldops.work_orders.service import OrderDraft, find_order, open_order
+from tests.browser.tablet import DISPATCHER, LANDSCAPE, PASSWORD, Tablet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from tests.browser.tablet import Shift
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+LONER = "zhao.duyi"
+"""Of no crew."""
+
+
+@pytest.fixture(scope="module")
+def closed(shift: Shift) -> str:
+    """Let a job of the crew be over, and somebody be of no crew."""
+    now = dt.datetime.now(dt.UTC)
+    with shift.site.sessions.begin() as session:
+        person = insert_person(
+            session, login=LONER, name="赵独一", roles=(Role.CREW,), password_hash=None
+        )
+        set_password(session, person, PASSWORD)
+        place = find_order(session, shift.order)
+        draft = OrderDraft(kind="check", severity="burst", lon=place.lon, lat=place.lat)
+        order = open_order(session, draft, DISPATCHER, now)
+        over = {"state": "closed", "is_open": False, "closed_at": now, "crew_key": place.crew_key}
+        update_order(session, order.key, **over)
+    return order.id
+
+
+@pytest.fixture(scope="module")
+def tablet(shift: Shift, closed: str, browser: Browser) -> Iterator[Tablet]:
+    """Sign the crew in, and take the network away."""
+    width, height = LANDSCAPE
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, locale="zh-CN", reduced_motion="reduce"
+    )
+    made = Tablet.open(context, shift.site.url)
+    assert closed
+    made.sign_in(LONER)
+    expect(made.page.locator("main .notice")).to_contain_text("不属于任何班组")
+    made.sign_in()
+    made.prepare()
+    made.offline()
+    yield made
+    context.close()
+    assert made.faults == []
+
+
+def test_a_job_that_is_over_is_still_told_with_no_signal(tablet: Tablet, closed: str) -> None:
+    """After all others."""
+    tablet.go("#/jobs")
+    expect(tablet.page.locator(f"main .jobs > :last-child [data-done='{closed}']")).to_be_visible()
+
+
+def test_what_was_typed_stays_when_the_language_or_the_light_is_changed(
+    tablet: Tablet, shift: Shift
+) -> None:
+    """Also what only stands there because of something else, and a photo; and the next is empty."""
+    page, file = tablet.page, BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(file, "JPEG")
+    tablet.go("#/register")
+    tablet.choose("kind", "burst")
+    tablet.choose("danger", "yes")
+    page.fill("[name=address]", "长江路 18 号")
+    tablet.attach("photos", file.getvalue())
+    turn_over(tablet)
+    expect(page.locator("h1")).to_contain_text("Register")
+    expect(page.locator("[data-name=kind] [data-code=burst]")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(page.locator(".call-now")).to_be_visible()
+    expect(page.locator("[name=address]")).to_have_value("长江路 18 号")
+    expect(page.locator("[data-name=photos] [role=status]")).to_contain_text("1")
+    page.click(".register-form .primary")
+    expect(page.locator(".registered li")).to_have_count(1)
+    assert len(tablet.ops()[-1]["photos"]) == 1
+    expect(page.locator("[name=address]")).to_have_value("")
+
+    tablet.go("#/propose")
+    tablet.choose("kind", "wrong_fact")
+    page.fill("[name=feature]", "V233")
+    page.fill("[name=turns]", "23")
+    turn_over(tablet)
+    expect(page.locator("[name=turns]")).to_have_value("23")
+    tablet.go(f"#/job/{shift.order}?do=findings")
+    page.fill("[name=text]", "沟里有水")
+    tablet.ask("day", "m.refreshDay().catch(() => null)")
+    turn_over(tablet)
+    expect(page.locator("[name=text]")).to_have_value("沟里有水")
+    tablet.go("#/jobs")
+    tablet.go(f"#/job/{shift.order}?do=findings")
+    expect(page.locator("[name=text]")).to_have_value("")
+    turn_over(tablet)
+
+
+def turn_over(tablet: Tablet) -> None:
+    """Change language and light, as a thumb does."""
+    tablet.page.evaluate("() => { document.querySelector('main').dataset.was = 'here'; }")
+    tablet.page.click("#switch-theme")
+    tablet.page.click("#switch-language")
+    tablet.page.wait_for_selector("main:not([data-was])[data-state=shown]")
