@@ -116,7 +116,9 @@ class Devices(RuleBasedStateMachine):
                     Tablet(f"{order.id}-{number}-{each}", headers) for each in range(count)
                 ]
             dispatcher = make_person(session, "dispatcher")
-            self.office = Tablet("office", headers_of(session, dispatcher))
+            # Each example counts its operations anew, which no device ever does.
+            name = "office of " + " and ".join(self.orders)
+            self.office = Tablet(name, headers_of(session, dispatcher))
         for tablet in (*self.tablets, self.office):
             self.refresh(tablet)
 
