@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from flask_babel import gettext
+from flask_babel import format_datetime, gettext
 from flask_babel import lazy_gettext as _l
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fieldops.commitments.forms import AREA_NAMES, CLOCK_NAMES, KIND_NAMES, SEVERITY_NAMES
 from fieldops.errors import FieldopsError
-from fieldops.order_process.service import NewStage
+from fieldops.order_process.service import NewStage, read_moment
 
 __all__ = ["AREA_NAMES", "CLOCK_NAMES", "KIND_NAMES", "SEVERITY_NAMES"]
 
@@ -218,6 +218,40 @@ def name_choice(choice: object) -> str:
     return str(CHOICE_NAMES.get(str(choice), choice))
 
 
+TIME_FIELDS = frozenset({"permit_due_at", "supply_back_at", "resume_by", "release_at"})
+KNOWN_WHEN_EMPTY = frozenset({"valves_shut", "tags"})
+"""Lists that are sent whole, where they are known: none in them is none there."""
+
+
+def say_value(name: str, value: object, process: Process | None = None) -> str:
+    """Say what stands in a field of an order; a moment by the clock of the place."""
+    if value is True or value is False:
+        return str(gettext("yes") if value else gettext("no"))
+    if value in (None, "", [], {}):
+        is_none = value == [] and name in KNOWN_WHEN_EMPTY
+        return str(gettext("none") if is_none else gettext("not told yet"))
+    if isinstance(value, list):
+        return ", ".join(_say_one(one) for one in value)
+    moment = read_moment(value) if name in TIME_FIELDS | _own_times(process) else None
+    return format_datetime(moment, "yyyy-MM-dd HH:mm") if moment else name_choice(value)
+
+
+def _say_one(one: object) -> str:
+    if isinstance(one, dict):
+        return f"{one['name']} \N{MULTIPLICATION SIGN} {round(one['quantity'], 2)}"
+    return name_choice(one)
+
+
+def _own_times(process: Process | None) -> set[str]:
+    """Name the moments that a manager has put among the needs."""
+    return {
+        need["field"]
+        for transition in (process.transitions if process is not None else ())
+        for need in transition.needs
+        if need["kind"] in {"time", "later"}
+    }
+
+
 def say_message(message: str, params: Mapping[str, Any], process: Process | None = None) -> str:
     """Say a message, with the states and steps in it in the reader's language."""
     said = dict(params)
@@ -242,8 +276,8 @@ def say_conflicts(conflicts: Mapping[str, Any], process: Process | None = None) 
         gettext(
             "%(field)s was changed meanwhile to %(theirs)s; you wanted %(mine)s.",
             field=name_field(name, process),
-            theirs=name_choice(both["theirs"]),
-            mine=name_choice(both["mine"]),
+            theirs=say_value(name, both["theirs"], process),
+            mine=say_value(name, both["mine"], process),
         )
         for name, both in conflicts.items()
     ]

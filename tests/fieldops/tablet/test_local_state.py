@@ -184,6 +184,9 @@ def test_who_hands_over_tells_what_is_shut_tagged_and_still_to_close(
     shut = deed("confirm_valve", valve="V1", result="passing", tag="7")
     left = device.ask("leftOpen", device.ask("withOps", working, [shut]))
     assert left == {"valves_shut": ["V1", "V3"], "tags": ["7"], "waiting": ["V2"]}
+    # With no isolation to go by, nobody knows; that is not "none".
+    left = device.ask("leftOpen", {**working, "outage": None})
+    assert left == {"valves_shut": None, "tags": None, "waiting": None}
 
 
 def test_where_the_server_has_heard_of_no_shut_valve_each_is_a_part_of_unknown_size(

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from fieldops.order_process.forms import say_value
 from fieldops.work_orders.service import find_order
 from tests.fieldops.work_orders.orders import act, lead_to, make_cast, make_order
 from tests.people import bearer, sign_in, sign_in_as
 
 if TYPE_CHECKING:
+    from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
 
@@ -151,6 +153,38 @@ def test_a_crew_finishes_by_page_with_photos(client: FlaskClient, session: Sessi
     assert done.status_code == 302
     after = find_order(session, order.id)
     assert (after.state, after.data["photo_before_backfill"]) == ("work_done", kept[1])
+
+
+def test_the_page_says_moments_by_the_clock_of_the_place_and_none_only_where_it_is_known(
+    app: Flask,
+) -> None:
+    """A list of valves or tags is sent whole, or not at all; nothing else says "none"."""
+    with app.test_request_context("/?lang=en"):
+        assert say_value("permit_due_at", "2026-11-23T20:30:00+00:00") == "2026-11-24 04:30"
+        assert say_value("tags", []) == say_value("valves_shut", []) == "none"
+        assert say_value("parts", []) == say_value("owners_asked", "") == "not told yet"
+        assert (
+            say_value("parts", [{"name": "DN100", "quantity": 1.0}])
+            == "DN100 \N{MULTIPLICATION SIGN} 1.0"
+        )
+        assert (say_value("ventilated", True), say_value("cause", "frost")) == (  # noqa: FBT003
+            "yes",
+            "frost burst",
+        )
+
+
+def test_the_page_shows_them(client: FlaskClient, session: Session) -> None:
+    """Beside the documents of the order."""
+    cast = make_cast(session)
+    order = make_order(session, NOW)
+    lead_to(session, order, cast, "working")
+    due_at = NOW + dt.timedelta(hours=20)
+    later = {"permit_later_reason": "抢修", "permit_due_at": due_at.isoformat()}
+    act(session, order, "set", cast.dispatcher, NOW, body=later)
+    sign_in(client, session, "dispatcher")
+    page = client.get(f"/orders/{order.id}?lang=en").text
+    local = due_at.astimezone(dt.timezone(dt.timedelta(hours=8)))
+    assert f"<dd>{local:%Y-%m-%d %H:%M}</dd>" in page
 
 
 def test_a_page_records_a_call_with_both_names_and_times(

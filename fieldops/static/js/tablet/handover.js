@@ -17,16 +17,17 @@ export function handOverForm(job, step) {
   const left = leftOpen(job);
   const person = textField({ name: "handed_over_to", label: say("To whom, by name"), is_required: true });
   const form = needsForm(step, job, {
-    value: { open_work: summary(job, left.waiting) },
+    value: { open_work: summary(job, left.waiting ?? []) },
     help: { open_work: say("What the next crew has to do, and what is not as it looks.") },
   });
-  const none = say("none");
+  /** @param {string[] | null} list */
+  const told = (list) => (list ? list.join(", ") || say("none") : say("not known"));
   const before = [
     facts([
       [say("State"), name("state", job.state)],
-      [say("Valves shut"), left.valves_shut.join(", ") || none],
-      [say("Tags hanging"), left.tags.join(", ") || none],
-      [say("Still to close"), left.waiting.join(", ") || none],
+      [say("Valves shut"), told(left.valves_shut)],
+      [say("Tags hanging"), told(left.tags)],
+      [say("Still to close"), told(left.waiting)],
     ]),
     ...((day()?.other_crews ?? []).length ? [] : [notice("wrong", say("No other crew is known on this device: call dispatch."))]),
   ];
@@ -34,7 +35,8 @@ export function handOverForm(job, step) {
     before,
     element: make("div", {}, form.element, person.element),
     fields: () => [...form.fields(), person],
-    body: (values) => ({ ...values, valves_shut: left.valves_shut, tags: left.tags }),
+    // Nothing is told of what is not known: an empty list says that there is none.
+    body: (values) => (left.valves_shut ? { ...values, valves_shut: left.valves_shut, tags: left.tags } : values),
   };
 }
 

@@ -99,15 +99,16 @@ export function knownOf(need, job) {
 }
 
 /**
- * What the next crew has to know, as this device has it.
+ * What the next crew has to know, as this device has it; with no isolation to go by, nobody knows.
  * @param {JobNow} job
  */
 export function leftOpen(job) {
+  if (!job.outage) return { valves_shut: null, tags: null, waiting: null };
   const shut = shutBy(job.outage);
-  const stuck = (job.outage?.valves ?? []).filter((valve) => valve.state === "will_not_reopen");
+  const stuck = job.outage.valves.filter((valve) => valve.state === "will_not_reopen");
   return {
     valves_shut: [...shut, ...stuck].map((valve) => valve.valve),
-    tags: (job.outage?.valves ?? []).flatMap((valve) => (valve.tag ? [valve.tag] : [])),
+    tags: job.outage.valves.flatMap((valve) => (valve.tag ? [valve.tag] : [])),
     waiting: toClose(job.outage).map((valve) => valve.valve),
   };
 }
