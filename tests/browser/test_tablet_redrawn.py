@@ -119,3 +119,32 @@ def turn_over(tablet: Tablet) -> None:
     tablet.page.click("#switch-theme")
     tablet.page.click("#switch-language")
     tablet.page.wait_for_selector("main:not([data-was])[data-state=shown]")
+
+
+SYMBOLS = """async () => {
+  const [{ showMap }, { setTheme }] = await Promise.all(
+    ["map_page", "theme"].map((name) => import(`/static/js/tablet/${name}.js`)));
+  const place = document.createElement("div");
+  place.className = "job-map";
+  document.getElementById("page").append(place);
+  const view = await showMap(place, { marks: [{ kind: "job", id: "W", lon: 117.36, lat: 31.13 }] });
+  const colours = [];
+  for (const theme of ["light", "dark", "light"]) {
+    setTheme(theme);
+    await new Promise((done) => view.map.once("idle", done));
+    const { data } = view.map.getImage("burst-job");
+    const drawn = [...data.data.slice(4 * (28 * 56 + 28)).slice(0, 3)];
+    const wanted = getComputedStyle(document.documentElement).getPropertyValue("--colour-shut");
+    colours.push(["#" + drawn.map((part) => part.toString(16).padStart(2, "0")).join(""), wanted]);
+  }
+  view.remove();
+  return colours;
+}"""
+
+
+def test_the_signs_on_the_map_follow_the_light(tablet: Tablet) -> None:
+    """They are pictures, which do not change with the style sheet by themselves."""
+    tablet.go("#/jobs")
+    colours = tablet.page.evaluate(SYMBOLS)
+    assert [drawn for drawn, _ in colours] == [wanted.strip().lower() for _, wanted in colours]
+    assert colours[0] != colours[1]

@@ -5,7 +5,7 @@ const styles = getComputedStyle(document.documentElement);
 /** @param {string} name */
 const read = (name) => styles.getPropertyValue(name).trim();
 
-export const tokens = {
+const readAll = () => ({
   shut: read("--colour-shut"),
   cutOff: read("--colour-cut-off"),
   supplied: read("--colour-supplied"),
@@ -21,4 +21,9 @@ export const tokens = {
   quiet: read("--colour-quiet"),
   line: read("--colour-line"),
   fonts: read("--font").split(",").map((name) => name.trim().replaceAll('"', "")),
-};
+});
+
+export const tokens = readAll();
+
+/** Read them anew where the page has become light or dark. */
+export const rereadTokens = () => void Object.assign(tokens, readAll());

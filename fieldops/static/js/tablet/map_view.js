@@ -2,6 +2,7 @@
 import { addProtocol, Map as GlMap, prewarm, setWorkerUrl } from "../../vendor/maplibre-gl.mjs";
 import { PMTiles, Protocol } from "../../vendor/pmtiles.js";
 import { supplySymbols } from "../map/symbols.js";
+import { rereadTokens } from "../map/tokens.js";
 import { button, make } from "./elements.js";
 import { collection, drawHere, drawMarks, isOld, point } from "./map_marks.js";
 import { LOSS, makeStyle, MARKS, ME, NETWORK, PICKED, TOLD } from "./map_style.js";
@@ -128,7 +129,12 @@ export async function drawMap(place, wish = {}) {
   const stops = [
     watchPositions(() => { fill(ME, here()); void drawSaid(); }),
     watchPack(() => { void drawFacts(); void drawSaid(); }),
-    watchTheme(() => { map.setStyle(style(), { diff: false }); map.once("idle", drawFacts); }),
+    watchTheme(() => {
+      // The new style asks for its pictures anew, and they are drawn in the colours that hold now.
+      rereadTokens();
+      map.setStyle(style(), { diff: false });
+      map.once("idle", drawFacts);
+    }),
   ];
   return {
     map,
