@@ -13,7 +13,6 @@ import pytest
 from flask import g, request
 from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
-from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from fieldops import create_app
 from fieldops.db import make_engine
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy import Connection, Engine
-    from xdist.remote import Producer  # type: ignore[import-untyped]
-    from xdist.scheduler import Scheduling
 
 LOOPBACK = ["127.0.0.1", "::1"]
 
@@ -54,37 +51,44 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 IN_USE = pytest.StashKey[int]()
 NOT_FAST = ("browser", "loopback", "slow", "long")
-
-
-@pytest.hookimpl(trylast=True)
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
-    """Give all browser tests to one worker: they share a server and a Chromium."""
-    return OneBrowser(config, log) if config.getoption("dist") == "loadfile" else None
-
-
-class OneBrowser(LoadFileScheduling):  # type: ignore[misc]
-    """A file's tests stay together, and those of every file with a browser."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        return "tests/browser" if file.startswith("tests/browser/") else file
+BROWSERS = [
+    *("test_tablet_story", "test_tablet_design", "test_tablet_job", "test_map"),
+    *("test_tablet_register", "test_tablet_outbox", "test_tablet_signed_in", "test_console"),
+    *("test_tablet_map", "test_tablet_shell", "test_import_page", "test_tablet_chaos"),
+]
+"""The files with a browser that take longest, in this order; then come those not named here."""
+LAST = "test_story"
+"""Two screens are held to a second here: by then nobody else starts anything."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave long tests out unless asked for; open this machine's own ports to those that say so."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
     if config.getoption("--fast"):
         slow = [item for item in items if any(map(item.get_closest_marker, NOT_FAST))]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
     # Playwright leaves a loop and greenlets behind in its thread, which neither asyncio.run nor
-    # Python 3.11's parser bears: so nothing else comes after a browser.
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    # Python 3.11's parser bears: so nothing else comes after a browser. Every worker ends with
+    # browsers of its own, the longest files first, so that all workers end at the same time.
+    items.sort(key=turn_of)
     for item in items:
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(pytest.mark.skip(reason="long: run with --long"))
         if item.get_closest_marker("loopback") or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+def turn_of(item: pytest.Item) -> int:
+    """Tell when a test's file has its turn: those that take turns alike stay as they are."""
+    if not item.get_closest_marker("browser"):
+        return 0
+    file = item.path.stem
+    if file == LAST:
+        return len(BROWSERS) + 2
+    return BROWSERS.index(file) + 1 if file in BROWSERS else len(BROWSERS) + 1
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fieldops.events.queries import Event
     from tests.browser.conftest import Site
 
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PASSWORD = "regen-im-schacht-7"  # noqa: S105 - of a person made up here
 OPS = "**/api/v1/ops"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.browser.conftest import Site
 
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @dataclass
