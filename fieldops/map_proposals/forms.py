@@ -66,6 +66,7 @@ class DecisionForm(BaseModel):
     seen: str = ""
     pipe: str = Field(default="", max_length=200)
     valve: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f]*$")
+    outages: str = Field(default="", max_length=2000)
 
     def decision(self) -> Decision:
         """Make what the service understands."""
@@ -73,6 +74,7 @@ class DecisionForm(BaseModel):
             seen=int(self.seen) if self.seen.isascii() and self.seen.isdigit() else None,
             pipe=self.pipe or None,
             valve=self.valve or None,
+            outages=frozenset(self.outages.split()),
         )
 
 

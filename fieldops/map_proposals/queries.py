@@ -6,7 +6,7 @@ import datetime as dt  # noqa: TC003 - kept in dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from fieldops.map_proposals.models import ProposalRow
@@ -48,6 +48,14 @@ class Proposal:
     decided_at: dt.datetime | None
     reason: str | None
     edit_key: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """An outage under way whose plan counts on a valve."""
+
+    outage: str
+    is_drill: bool
 
 
 _PROPOSAL = [getattr(ProposalRow, name) for name in Proposal.__dataclass_fields__]
@@ -106,3 +114,20 @@ def fetch_own(session: Session, person_id: int, limit: int) -> list[Proposal]:
         .limit(limit)
     )
     return [Proposal(**row._mapping) for row in session.execute(query)]  # noqa: SLF001
+
+
+def fetch_counting(session: Session, valve: str) -> list[Counting]:
+    """
+    Read the outages under way whose plans hold a valve.
+
+    Outages are a feature above this one, so their tables are named and not imported.
+    """
+    rows = session.execute(
+        text(
+            "SELECT o.id, o.is_drill FROM outage_valve v"
+            " JOIN outage o ON o.key = v.outage_key AND o.status <> 'closed'"
+            " WHERE v.device_table = 'valve' AND v.valve = :valve ORDER BY o.key"
+        ),
+        {"valve": valve},
+    )
+    return [Counting(*row) for row in rows]

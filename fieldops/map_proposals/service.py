@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from fieldops.events.service import Actor, Operation
-    from fieldops.map_proposals.queries import Proposal
+    from fieldops.map_proposals.queries import Counting, Proposal
     from fieldops.network.queries import DrawnPipe, DrawnValve
     from fieldops.network.service import PipePlace
 
@@ -199,6 +199,12 @@ class Decision:
     pipe: str | None = None
     valve: str | None = None
     """The number of a valve that nobody had drawn."""
+    outages: frozenset[str] = frozenset()
+    """The outages under way that the person has read of, and said yes though they count on it."""
+
+
+class CountedOnError(ConflictError):
+    """An outage under way counts on the valve, and nobody has said yes to that."""
 
 
 def approve(
@@ -215,6 +221,8 @@ def approve(
         If one approves what one has proposed oneself.
     ConflictError
         If it is decided already, or the valve was changed since the person looked.
+    CountedOnError
+        If an outage under way has the valve in its plan, and the person has not said yes to it.
     """
     proposal = _lock(session, proposal_id)
     if proposal.proposed_by_id is not None and proposal.proposed_by_id == actor.person_id:
@@ -223,12 +231,27 @@ def approve(
         drawn = network.find_drawn_valve(session, proposal.feature_id)
         if drawn is not None and drawn.changed_in != decision.seen:
             raise ConflictError("The valve was changed meanwhile: look at it again.")
+    outages = [one.outage for one in _list_counting(session, proposal)]
+    if not decision.outages.issuperset(outages):
+        raise CountedOnError(
+            "%(valve)s is in the plan of %(outages)s, under way now. Say yes to that, too.",
+            valve=proposal.feature_id,
+            outages=", ".join(outages),
+        )
     _change_map(session, proposal, decision, actor, now)
     after = _decide(
         session, proposal, "approved", actor, now, edit_key=network.read_own_edit(session)
     )
-    _tell(session, "map_proposal.approved", after, actor, now)
+    _tell(session, "map_proposal.approved", after, actor, now, during=outages)
     return after
+
+
+def _list_counting(session: Session, proposal: Proposal) -> list[Counting]:
+    """List the outages under way that count on what approving would change."""
+    is_change = proposal.kind != "wrong_fact" or bool(proposal.facts)
+    if proposal.feature_id is None or proposal.feature_kind != "valve" or not is_change:
+        return []
+    return queries.fetch_counting(session, proposal.feature_id)
 
 
 def _change_map(
@@ -319,6 +342,7 @@ def _tell(
     now: dt.datetime,
     *,
     operation: Operation | None = None,
+    during: Sequence[str] = (),
 ) -> None:
     body = {
         "id": proposal.id,
@@ -329,7 +353,7 @@ def _tell(
         "lat": proposal.lat,
         "proposed_by": proposal.proposed_by,
         "reason": proposal.reason,
-    }
+    } | ({"during": list(during)} if during else {})
     append_event(
         session,
         kind,
@@ -396,6 +420,8 @@ class Look:
     pipes: list[DrawnPipe]
     valves: list[DrawnValve]
     photos_on_their_way: frozenset[str]
+    counting: list[Counting]
+    """The outages under way whose plans hold the valve."""
 
 
 def look_at(session: Session, proposal_id: str) -> Look:
@@ -430,6 +456,7 @@ def look_at(session: Session, proposal_id: str) -> Look:
         pipes=pipes,
         valves=valves,
         photos_on_their_way=frozenset(photos.list_missing(session, list(proposal.photo_sha256))),
+        counting=_list_counting(session, proposal) if proposal.status == "open" else [],
     )
 
 

@@ -71,15 +71,20 @@ def show_proposal(proposal_id: str) -> ResponseReturnValue:
 def decide(proposal_id: str, decision: str) -> ResponseReturnValue:
     """Change the map as proposed, or leave it and say why."""
     actor, now = Actor.of(_person()), _now()
-    with db.transaction() as session:
-        if decision == "approve":
-            how = forms.read_decision(request.form)
-            done = service.approve(session, proposal_id, how, actor, now)
-        elif decision == "reject":
-            reason = request.form.get("reason", "")[:2000]
-            done = service.reject(session, proposal_id, reason, actor, now)
-        else:
-            raise FieldopsError("The request cannot be understood.")
+    try:
+        with db.transaction() as session:
+            if decision == "approve":
+                how = forms.read_decision(request.form)
+                done = service.approve(session, proposal_id, how, actor, now)
+            elif decision == "reject":
+                reason = request.form.get("reason", "")[:2000]
+                done = service.reject(session, proposal_id, reason, actor, now)
+            else:
+                raise FieldopsError("The request cannot be understood.")
+    except service.CountedOnError as error:
+        # An outage may have begun since the page was drawn: it is read of there, and asked about.
+        flash(_(error.msgid, **error.params), "error")
+        return redirect(url("map_proposals.show_proposal", proposal_id=proposal_id))
     if decision == "approve" and done.edit_key is None:
         flash(_("Approved. The map is as it was: what is only words is corrected by hand."), "done")
     elif decision == "approve":

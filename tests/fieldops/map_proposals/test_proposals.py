@@ -15,6 +15,7 @@ from fieldops.map_proposals.service import list_outcomes
 from fieldops.network.service import describe_valve, move_valve
 from tests.fieldops.outages.towns import street
 from tests.fieldops.sync.rescues import of_person, take_in, write_rescue
+from tests.fieldops.tablet.days import begin_day
 from tests.people import bearer, make_person, sign_in, sign_in_as
 from tests.sending import operation, send
 
@@ -90,6 +91,31 @@ def test_an_approved_move_changes_the_map_and_the_proposer_hears_of_it(
     assert day["map_proposals"] == [told]
     again = decide(client, town, answer["id"], "approve", pipe="P2")
     assert again.status_code == 409
+
+
+def test_a_valve_that_an_outage_counts_on_is_changed_only_with_a_second_yes(
+    client: FlaskClient, session: Session
+) -> None:
+    """The page names the outages; one that has begun since it was drawn is asked about anew."""
+    morning = begin_day(session)
+    assert morning.cast.crew.person_id is not None
+    crew, outage = morning.cast.crew.person_id, morning.outage.id
+    facts = {"turns": 18}
+    made = propose(client, session, crew, kind="wrong_fact", feature="V2", facts=facts)["id"]
+    head = bearer(session, "planner") | {"Accept-Language": "en"}
+    page = client.get(f"/map-proposals/{made}", headers=head).text
+    assert f'name="outages" value="{outage}" required' in page
+    asked = decide(client, session, made, "approve")
+    assert (asked.status_code, asked.location) == (302, f"/map-proposals/{made}")
+    decide(client, session, made, "approve", outages="O-0")
+    assert describe_valve(session, "V2")["turns"] != 18
+    decide(client, session, made, "approve", outages=outage)
+    assert describe_valve(session, "V2")["turns"] == 18
+
+    # Words alone change no map; and of a valve in no plan nothing is asked.
+    said = {"kind": "wrong_fact", "feature": "V2", "note": "井盖下是另一种阀门"}
+    made = propose(client, session, crew, **said)["id"]
+    assert 'name="outages"' not in client.get(f"/map-proposals/{made}", headers=head).text
 
 
 def test_a_rejection_needs_a_reason_and_tells_it(
