@@ -17,6 +17,7 @@ from fieldops.order_process.forms import name_event as name_order_event
 from fieldops.reports.service import CallBackDraft, ReportDraft, promise_as_json
 
 if TYPE_CHECKING:
+    from fieldops.events.service import Event
     from fieldops.live_outages.service import Promise
     from fieldops.report_records.queries import Report
     from fieldops.reports.service import Candidate, Registered
@@ -278,6 +279,31 @@ def name_event(kind: str) -> str:
     if kind.startswith("work_order."):
         return str(_("work order opened")) if kind.endswith(".opened") else name_order_event(kind)
     return str(EVENT_NAMES.get(kind, kind))
+
+
+def describe_event(event: Event) -> str:
+    """Say of which valve it tells, and who released it by phone, when; empty where that is none."""
+    told = event.body
+    valve = told.get("valve")
+    if not isinstance(valve, str):
+        return ""
+    if event.kind == "outage.release_given":
+        said = _("%(valve)s, asked for by %(asked)s", valve=valve, asked=told["asked_by"])
+    elif event.kind == "outage.valve_released":
+        given_at = dt.datetime.fromisoformat(told["given_at"])
+        said = _(
+            "%(valve)s: released by %(by)s at %(given)s, asked for by %(asked)s,"
+            " opened by %(opened)s at %(at)s",
+            valve=valve,
+            by=told["released_by"],
+            given=format_datetime(given_at, SHORT_TIME),
+            asked=told["asked_by"],
+            opened=event.by_phone_for or told["opened_by"],
+            at=format_datetime(event.occurred_at, SHORT_TIME),
+        )
+    else:
+        said = valve
+    return str(said)
 
 
 PAGE_WORDS = {

@@ -23,7 +23,7 @@ from fieldops.release_codes.service import WINDOW_S, code_of, find_effect, give_
 from tests.fieldops.live_outages.jobs import Job, at
 from tests.fieldops.tablet.days import Morning, begin_day, sign_tablet_in
 from tests.fieldops.work_orders.orders import make_actor
-from tests.people import make_person, sign_in, sign_in_as
+from tests.people import bearer, make_person, sign_in, sign_in_as
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -131,6 +131,25 @@ def test_who_released_is_kept_with_the_opening(session: Session, morning: Mornin
     assert told(session, "late_fact") == []
     given = next(one for one in service.list_given(session) if one.key == key)
     assert (given.used_by, given.used_at) == ("王芳", at(61))
+
+
+def test_the_incident_file_names_who_released_which_valve_and_when(
+    client: FlaskClient, session: Session, morning: Morning
+) -> None:
+    """Beside who asked, and who opened it."""
+    _, code, dispatcher = give(session, morning)
+    reopen(session, morning, done=61, came=120, release_code=code)
+    session.commit()
+    head = bearer(session, "manager") | {"Accept-Language": "en"}
+    page = client.get(f"/incidents/{morning.incident.id}", headers=head).text
+    given, opened = (
+        one.astimezone(dt.timezone(dt.timedelta(hours=8))) for one in (GIVEN_AT, at(61))
+    )
+    assert "release of a valve given by phone: V2, asked for by 王芳" in page
+    assert (
+        f"V2: released by {dispatcher.name} at {given:%m-%d %H:%M}, asked for by 王芳,"
+        f" opened by 王芳 at {opened:%m-%d %H:%M}"
+    ) in page
 
 
 @pytest.mark.parametrize(
