@@ -10,11 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from argon2 import PasswordHasher
 from flask import g, request
 from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
 from fieldops import create_app
+from fieldops.accounts import service as accounts
 from fieldops.db import make_engine
 from fieldops.settings import Settings
 from tests import databases
@@ -89,6 +91,12 @@ def turn_of(item: pytest.Item) -> int:
     if file == LAST:
         return len(BROWSERS) + 2
     return BROWSERS.index(file) + 1 if file in BROWSERS else len(BROWSERS) + 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> None:
+    """Hash fast: what a hash of a password costs is not what tests are about."""
+    accounts.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture(scope="session")
