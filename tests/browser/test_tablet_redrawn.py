@@ -148,3 +148,55 @@ def test_the_signs_on_the_map_follow_the_light(tablet: Tablet) -> None:
     colours = tablet.page.evaluate(SYMBOLS)
     assert [drawn for drawn, _ in colours] == [wanted.strip().lower() for _, wanted in colours]
     assert colours[0] != colours[1]
+
+
+MOVE = """(async () => {
+  const pack = await m.kv.get("pack");
+  await m.kv.set("pack", { ...pack, district: "d-7", name: "江北" });
+  new BroadcastChannel("fieldops-pack").postMessage("changed");
+  return pack;
+})()"""
+
+
+def test_a_map_of_another_district_is_called_that(tablet: Tablet) -> None:
+    """It stays until the own one is here whole, and must not be taken for it."""
+    tablet.go("#/map")
+    pack = tablet.ask("db", MOVE)
+    expect(tablet.page.locator(".map-top .notice")).to_contain_text("江北")
+    expect(tablet.page.locator("[data-chip=pack]")).to_contain_text("其他片区")
+    tablet.go("#/settings")
+    expect(tablet.page.locator(".pack .notice")).to_contain_text("江北")
+    tablet.ask("db", "m.kv.set('pack', told)", pack)
+
+
+RENEW = """async () => {
+  const { kv, open } = await import("/static/js/tablet/db.js");
+  const pack = await kv.get("pack"), db = await open();
+  const wait = (name) => new Promise((done) => window.view.map.once(name, done));
+  const place = document.createElement("div");
+  place.className = "job-map";
+  document.getElementById("page").append(place);
+  const { showMap } = await import("/static/js/tablet/map_page.js");
+  window.view = await showMap(place, { focus: { lon: 117.36, lat: 31.13, zoom: 15 } });
+  await wait("idle");
+  const drawing = pack.files.find(({ kind }) => kind === "drawing"), sha256 = "f".repeat(64);
+  for (const key of await db.getAllKeys("chunks")) {
+    if (!key.startsWith(drawing.sha256)) continue;
+    await db.put("chunks", await db.get("chunks", key), key.replace(drawing.sha256, sha256));
+    await db.delete("chunks", key);
+  }
+  const files = pack.files.map((file) => (file === drawing ? { ...file, sha256 } : file));
+  await kv.set("pack", { ...pack, files });
+  new BroadcastChannel("fieldops-pack").postMessage("changed");
+  await wait("styledata");
+  await wait("idle");
+  const { url } = view.map.getSource("network"), error = place.firstChild.dataset.mapError;
+  view.remove();
+  return [url.endsWith(sha256), error ?? null];
+}"""
+
+
+def test_a_map_that_is_open_goes_over_to_the_pack_that_has_come(tablet: Tablet) -> None:
+    """The pieces of the old one are gone by then."""
+    tablet.go("#/jobs")
+    assert tablet.page.evaluate(RENEW) == [True, None]

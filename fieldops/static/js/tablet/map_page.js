@@ -2,8 +2,10 @@
 import { button, facts, link, make, notice, showProblem, toast } from "./elements.js";
 import { jobsNow, watchJobs } from "./local_state.js";
 import { drawMap } from "./map_view.js";
-import { downloadPack, packOffer, packState, topology } from "./pack.js";
+import { watchDay } from "./day.js";
+import { downloadPack, packOffer, packState, topology, watchPack } from "./pack.js";
 import { rowOf, textAt } from "./pack_format.js";
+import { elsewhereText } from "./pack_sheet.js";
 import { go } from "./router.js";
 import { say, size } from "./words.js";
 
@@ -69,10 +71,22 @@ export async function show(element, params) {
   element.replaceChildren(top, below);
   const marks = async () => ((await jobsNow()) ?? []).flatMap(marksOf);
   const view = await showMap(below, { marks: await marks(), focus: await find(params) });
-  if (!(await packState())) top.append(offerPack());
-  const stop = watchJobs(async () => view.setMarks(await marks()));
+  /** @type {string | null} */
+  let said = null;
+  const drawTop = async () => {
+    const pack = await packState();
+    const now = !pack ? "none" : pack.is_elsewhere ? pack.name || "whole" : "own";
+    // What is being fetched goes on telling how far it is.
+    if (now === said) return;
+    said = now;
+    top.querySelector(".map-offer")?.remove();
+    if (!pack) top.append(offerPack());
+    else if (pack.is_elsewhere) top.append(make("div", { class: "map-offer" }, notice("warn", elsewhereText(pack.name))));
+  };
+  await drawTop();
+  const stops = [watchJobs(async () => view.setMarks(await marks())), watchPack(() => void drawTop()), watchDay(() => void drawTop())];
   return () => {
-    stop();
+    for (const stop of stops) stop();
     view.remove();
   };
 }

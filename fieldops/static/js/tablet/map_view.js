@@ -76,11 +76,12 @@ export async function drawMap(place, wish = {}) {
   const said = make("div", { class: "map-said" });
   frame.append(ground, said);
   place.replaceChildren(frame);
-  const tiles = await openTiles();
+  let tiles = await openTiles();
   let marks = wish.marks ?? [];
   let track = wish.track ?? [];
   /** @type {Spot | null} */
   let picked = null;
+  let isLeft = false;
   const here = () => drawHere(positions().last, Date.now(), track);
   const style = () => makeStyle({ tiles: tiles?.url ?? null, marks: drawMarks(marks), me: here(), picked: collection(picked ? [point(picked, {})] : []) });
   const map = new GlMap({
@@ -121,6 +122,17 @@ export async function drawMap(place, wish = {}) {
     );
   };
   const drawFacts = () => showFacts(map).catch((error) => console.warn(error));
+  const redraw = () => {
+    map.setStyle(style(), { diff: false });
+    map.once("idle", drawFacts);
+  };
+  /** Another pack has come, and the pieces of the one that is drawn are gone. */
+  const changeTiles = async () => {
+    const now = await openTiles();
+    if (isLeft || now?.url === tiles?.url) return;
+    tiles = now;
+    redraw();
+  };
   // After the first picture: to read the arrays takes as long as to draw it.
   map.once("idle", drawFacts);
   map.on("click", (event) => touch(map, event, marks, wish));
@@ -128,12 +140,11 @@ export async function drawMap(place, wish = {}) {
   const timer = setInterval(() => { fill(ME, here()); void drawSaid(); }, 30_000);
   const stops = [
     watchPositions(() => { fill(ME, here()); void drawSaid(); }),
-    watchPack(() => { void drawFacts(); void drawSaid(); }),
+    watchPack(() => { void drawFacts(); void drawSaid(); void changeTiles().catch((error) => console.warn(error)); }),
     watchTheme(() => {
       // The new style asks for its pictures anew, and they are drawn in the colours that hold now.
       rereadTokens();
-      map.setStyle(style(), { diff: false });
-      map.once("idle", drawFacts);
+      redraw();
     }),
   ];
   return {
@@ -144,6 +155,7 @@ export async function drawMap(place, wish = {}) {
     pick: (spot) => { picked = spot; fill(PICKED, collection(spot ? [point(spot, {})] : [])); },
     showLoss: (lost) => showLoss(map, lost),
     remove: () => {
+      isLeft = true;
       clearInterval(timer);
       for (const stop of stops) stop();
       map.remove();

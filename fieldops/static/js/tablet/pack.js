@@ -23,6 +23,7 @@ import { say } from "./words.js";
  * @property {number} bytes
  * @property {boolean} is_complete
  * @property {string} facts_at - when the facts of valves were last asked for
+ * @property {boolean} is_elsewhere - whether it is of another district than the tablet by now
  * @property {boolean} is_old - whether the network was drawn anew since, or this is another district
  */
 
@@ -83,6 +84,7 @@ export async function packState() {
   const pack = await kept();
   if (!pack) return null;
   const facts = await keptFacts();
+  const is_elsewhere = day() !== null && pack.district !== ownDistrict();
   return {
     district: pack.district,
     name: pack.name,
@@ -92,7 +94,8 @@ export async function packState() {
     bytes: sizeOf(pack),
     is_complete: true,
     facts_at: facts?.facts_at ?? pack.baked_at,
-    is_old: (facts?.geometry_revision ?? 0) > pack.geometry_revision || pack.district !== (day() ? ownDistrict() : pack.district),
+    is_elsewhere,
+    is_old: is_elsewhere || (facts?.geometry_revision ?? 0) > pack.geometry_revision,
   };
 }
 

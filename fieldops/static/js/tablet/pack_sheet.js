@@ -42,7 +42,7 @@ export function packSheet(pack, session) {
 
   const draw = async () => {
     const state = await pack.packState();
-    have.replaceChildren(state
+    have.replaceChildren(state?.is_elsewhere ? notice("warn", elsewhereText(state.name)) : "", state
       ? facts([
         [say("District"), state.name || say("the whole network")],
         [say("Drawn"), moment(state.baked_at)],
@@ -57,6 +57,10 @@ export function packSheet(pack, session) {
   again();
   return { element, stop: pack.watchPack(again) };
 }
+
+/** That the map is none of this tablet's district. @param {string} name */
+export const elsewhereText = (name) =>
+  say("The map on this device is of another district (%(name)s). That of your district is fetched as soon as there is a signal; this one stays until then.", { name: name || say("the whole network") });
 
 /**
  * What fetching would cost, said before it is begun.

@@ -9,7 +9,7 @@ import { LANGUAGES, age, clock, language, say, setLanguage, watchLanguage } from
 /**
  * @typedef {object} Known
  * @property {{unsent: number, parked: number, photos: number} | null} counts - null: not known
- * @property {{baked_at: string | null, is_complete: boolean, facts_at?: string | null, is_old?: boolean} | null | undefined} pack - undefined: not known
+ * @property {{baked_at: string | null, is_complete: boolean, facts_at?: string | null, is_old?: boolean, is_elsewhere?: boolean} | null | undefined} pack - undefined: not known
  * @property {Date | null} asked - when the day was last heard
  * @property {boolean} is_signed_in
  * @property {boolean} must_sign_in
@@ -58,6 +58,7 @@ function packChip() {
   const { pack } = known;
   if (pack === undefined) return { key: "pack", sign: "?", text: say("Map on this device: not known"), tone: "plain", route };
   if (!pack || !pack.is_complete || !pack.baked_at) return { key: "pack", sign: "✕", text: say("No map on this device"), tone: "warn", route };
+  if (pack.is_elsewhere) return { key: "pack", sign: "!", text: say("Map of another district"), tone: "warn", route };
   // Facts of valves that have just been heard make no old drawing new.
   if (pack.is_old) return { key: "pack", sign: "!", text: say("Old map: drawn %(age)s", { age: age(pack.baked_at) }), tone: "warn", route };
   return { key: "pack", sign: "▦", text: say("Map: %(age)s", { age: age(pack.facts_at ?? pack.baked_at) }), tone: "plain", route };
