@@ -83,6 +83,7 @@ class _RingValve(BaseModel):
 
     valve: str
     table: Literal["valve", "control_valve", "pump", "source"] = "valve"
+    role: str = "close"
 
 
 class RingBody(_Body):
@@ -298,7 +299,7 @@ def _say_refusal(error: queries.RefusedByDatabaseError) -> tuple[str, dict[str, 
 def _confirm_valve(deed: Deed) -> Judged | None:
     """Record what a crew found at a valve; one that bounds nothing makes a new plan at once."""
     body: ConfirmBody = deed.body
-    valve = deed.valve(body.valve, table=body.table)
+    valve = deed.worked_valve(body.valve, body.table)
     if valve.role == "refeed":
         _close_refeed(deed, valve)
         return None
@@ -392,7 +393,10 @@ def _device_ring(deed: Deed) -> Judged | None:
     """Keep the ring that a tablet has worked out, and say whether it is the network's."""
     body: RingBody = deed.body
     parts = [
-        ("valve", one) if isinstance(one, str) else (one.table, one.valve) for one in body.valves
+        ("valve", one) if isinstance(one, str) else (one.table, one.valve)
+        for one in body.valves
+        # What is shut already is only looked at; it bounds, and nobody closes it.
+        if isinstance(one, str) or one.role != "verify_shut"
     ]
     valves = {one for table, one in parts if table in {"valve", "control_valve"}}
     pumps = {*body.pumps, *(one for table, one in parts if table == "pump")}

@@ -17,7 +17,12 @@ from fieldops.live_supply import queries
 from fieldops.live_supply.queries import NewRows
 from fieldops.live_supply.service import is_shut, is_stuck
 from fieldops.network.queries import POSITIONS
-from fieldops.outage_questions.service import PlaceError, UnknownThingError, keys_of
+from fieldops.outage_questions.service import (
+    PlaceError,
+    UnknownThingError,
+    find_gate,
+    keys_of,
+)
 from fieldops.outage_times.service import NEVER, moments
 from fieldops.outages.service import Course, JudgedOutage, Question, judge_outage
 from gis.intervals import intervals_of_job
@@ -479,6 +484,35 @@ def _write_valves(situation: Situation, outage: Outage, plan: Judged) -> None:
     queries.update_valves(session, changed)
     queries.insert_valves(session, added)
     situation.read_valves(outage.key)
+
+
+def take_in_valve(
+    situation: Situation, outage: Outage, name: str, table: str | None
+) -> WorkedValve | None:
+    """
+    Take a valve in that a crew has worked though no plan of the outage holds it.
+
+    A tablet without a signal may have had it in its own ring, and what is shut out there has to be
+    known here, whatever the plan says: else nobody could open it again. None where there is none.
+    """
+    device = find_gate(situation.session, situation.stored, name, table)
+    if device is None:
+        return None
+    place = (device.table, device.key)
+    row = {
+        "outage_key": outage.key,
+        "device_table": device.table,
+        "device_key": device.key,
+        "valve": device.id,
+        "role": "surplus",
+        "number": None,
+        "state": "to_close",
+        "position_before": _position_before(situation, place),
+        "turns_recorded": device.turns,
+    }
+    queries.insert_valves(situation.session, [row])
+    situation.read_valves(outage.key)
+    return situation.valves[outage.key][place]
 
 
 def _position_before(situation: Situation, place: Place) -> str:

@@ -56,11 +56,30 @@ class Deed:
         self, name: str, roles: Sequence[str] | None = None, table: str | None = None
     ) -> WorkedValve:
         """Find a valve of the outage by its id; `table` parts it from a pump of the same id."""
+        found = self._find_valve(name, roles, table)
+        if found is None:
+            raise self._not_in_plan(name)
+        return found
+
+    def worked_valve(self, name: str, table: str | None = None) -> WorkedValve:
+        """Find a valve that a crew has worked, and take it in where no plan holds it."""
+        found = self._find_valve(name, None, table)
+        found = found or plans.take_in_valve(self.situation, self.outage, name, table)
+        if found is None:
+            raise self._not_in_plan(name)
+        return found
+
+    def _find_valve(
+        self, name: str, roles: Sequence[str] | None, table: str | None
+    ) -> WorkedValve | None:
         for valve in self.situation.valves[self.outage.key].values():
             is_meant = valve.valve == name and table in {None, valve.device_table}
             if is_meant and (roles is None or valve.role in roles):
                 return valve
-        raise ConflictError(
+        return None
+
+    def _not_in_plan(self, name: str) -> ConflictError:
+        return ConflictError(
             "%(valve)s is not in the plan of %(outage)s. Extend the plan first.",
             valve=name,
             outage=self.outage.id,

@@ -242,6 +242,17 @@ def device_rows(
     return found
 
 
+def find_gate(
+    session: Session, stored: StoredNetwork, text_id: str, table: str | None = None
+) -> Device | None:
+    """Find a valve that can shut a pipe by its id, None where there is none in the network."""
+    wanted = {each: {text_id} for each in GATES if table in {None, each}}
+    found, _ = queries.fetch_keys(session, wanted)
+    keys = {each: found.get(each, {}) for each in GATES}
+    rows = device_rows(stored, keys, text_id)
+    return NamedRows(session, stored).devices(rows[:1])[rows[0]] if rows else None
+
+
 def keys_of(stored: StoredNetwork, kind: str) -> NDArray[np.int64]:
     """Give the keys of all rows of a kind; devices are valves, pumps and control valves."""
     keys: NDArray[np.int64] = getattr(stored.keys, f"{kind}s")

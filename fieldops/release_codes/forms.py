@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from flask_babel import gettext as _
 
+from fieldops.release_codes.service import BEYOND_PLAN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,17 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody has chosen so far; empty where nothing."""
+    """What somebody has chosen so far; empty where nothing. `other` is a valve of no plan."""
 
     outage: str
-    valve: str
+    listed: str
     device: str
+    other: str
+
+    @property
+    def valve(self) -> str:
+        """The valve that is meant."""
+        return self.other or self.listed
 
 
 def read_asked(values: Mapping[str, str]) -> Asked:
     """Read what was chosen, of an address or of a form."""
     return Asked(
-        *(values.get(name, "").strip()[:100] for name in ("outage", "valve", "device")),
+        *(values.get(name, "").strip()[:100] for name in ("outage", "valve", "device", "other")),
     )
 
 
@@ -35,6 +43,16 @@ def describe_effect(effect: Effect) -> list[tuple[str, str]]:
     if effect.held_by:
         jobs = ", ".join(effect.held_by)
         said.append(("wrong", _("It must stay shut: %(jobs)s needs it.", jobs=jobs)))
+    if effect.state == BEYOND_PLAN:
+        said.append(
+            (
+                "warn",
+                _(
+                    "No plan of this outage holds it: a tablet may have closed it by a ring of its"
+                    " own. Have the number read out twice."
+                ),
+            )
+        )
     if not effect.is_known_shut:
         said.append(
             (

@@ -19,6 +19,7 @@ from fieldops.events.service import Actor, append_event
 from fieldops.live_outages.service import find_outage, list_open
 from fieldops.live_supply.queries import fetch_holders
 from fieldops.live_supply.service import Situation, is_shut
+from fieldops.outage_questions.service import find_gate
 from fieldops.release_codes import queries
 from fieldops.release_codes.queries import Given
 from fieldops.work_orders.service import Filter, list_orders
@@ -42,6 +43,8 @@ DIGITS = 8
 WITHOUT_SIGNAL = dt.timedelta(minutes=2)
 """What came later than this after it was done was done without a signal."""
 OPENED = frozenset({"reopened", "opened"})
+BEYOND_PLAN = "beyond_plan"
+"""How a valve stands that no plan of the outage holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +92,15 @@ def find_effect(session: Session, outage_id: str, valve: str) -> Effect:
     Raises
     ------
     ConflictError
-        If the valve is not in the plan of the outage, or the outage is closed.
+        If there is no such valve, it is in the plan but not to be opened, or the outage is closed.
     """
     live = find_outage(session, outage_id)
     if live.status == "closed":
         raise ConflictError("%(outage)s is closed already.", outage=outage_id)
-    worked = _find_valve(live, valve)
     situation = Situation.read(session, is_drill=live.outage.is_drill)
+    worked = next((one for one in list_valves(live) if one.valve == valve), None)
+    if worked is None:
+        return _find_effect_beyond_plan(situation, live, valve)
     is_refeed = worked.role == "refeed"
     is_known = is_refeed or is_shut(worked) or worked.state == "passing"
     holders = fetch_holders(session, live.key, worked.place)
@@ -117,15 +122,27 @@ def find_effect(session: Session, outage_id: str, valve: str) -> Effect:
     )
 
 
-def _find_valve(live: LiveOutage, valve: str) -> WorkedValve:
-    found = next((one for one in list_valves(live) if one.valve == valve), None)
-    if found is None:
-        raise ConflictError(
-            "%(valve)s is not in the plan of %(outage)s. Extend the plan first.",
-            valve=valve,
-            outage=live.id,
-        )
-    return found
+def _find_effect_beyond_plan(situation: Situation, live: LiveOutage, valve: str) -> Effect:
+    """
+    Say what is known of a valve that no plan of the outage holds.
+
+    A tablet without a signal may have closed it by a ring of its own, of which nobody has heard.
+    """
+    gate = find_gate(situation.session, situation.stored, valve)
+    if gate is None:
+        raise ConflictError("There is no valve %(id)s.", id=valve)
+    place = (gate.table, gate.key)
+    if any(one.place == place for one in live.valves):
+        raise ConflictError("This job has not closed %(valve)s.", valve=valve)
+    holders = fetch_holders(situation.session, live.key, place)
+    return Effect(
+        state=BEYOND_PLAN,
+        is_known_shut=False,
+        connections=None,
+        properties=None,
+        fills_trench=live.outage.repaired_at is None,
+        held_by=list(dict.fromkeys(holder.outage for holder in holders)),
+    )
 
 
 def list_valves(live: LiveOutage) -> list[WorkedValve]:

@@ -37,8 +37,13 @@ def show_giving() -> ResponseReturnValue:
         outages = service.list_open(session)
         live = next((one for one in outages if one.id == asked.outage), None)
         valves = service.list_valves(live) if live else []
-        is_chosen = live is not None and asked.valve in {one.valve for one in valves}
-        effect = service.find_effect(session, asked.outage, asked.valve) if is_chosen else None
+        is_chosen = bool(asked.other) or asked.valve in {one.valve for one in valves}
+        effect, problem = None, ""
+        if live is not None and is_chosen:
+            try:
+                effect = service.find_effect(session, asked.outage, asked.valve)
+            except ConflictError as error:
+                problem = _(error.msgid, **error.params)
         near, others = service.list_tablets(session, live)
         given = service.list_given(session)
     return render_template(
@@ -46,6 +51,8 @@ def show_giving() -> ResponseReturnValue:
         asked=asked,
         outages=outages,
         valves=valves,
+        is_outage_chosen=live is not None,
+        problem=problem,
         effect=effect,
         said=describe_effect(effect) if effect else [],
         near=near,
@@ -77,7 +84,8 @@ def give_code() -> ResponseReturnValue:
         back = url_for(
             "release_codes.show_giving",
             outage=asked.outage,
-            valve=asked.valve,
+            valve=asked.listed,
+            other=asked.other or None,
             device=asked.device,
         )
         return redirect(back)

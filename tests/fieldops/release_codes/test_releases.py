@@ -254,3 +254,30 @@ def test_a_dispatcher_gives_a_code_on_the_page(
     assert said.group(1) in good
     crew = sign_in(client, session, "crew")
     assert client.post("/releases", data=form, headers=crew).status_code == 403
+
+
+def test_a_valve_of_the_tablets_own_ring_is_released_though_no_plan_holds_it(
+    client: FlaskClient, session: Session
+) -> None:
+    """V1 was closed with no signal; heard of later, it is the job's to open again, and released."""
+    morning = begin_day(session)
+    assert "V1" not in morning.outage.states
+    headers = sign_in(client, session, "dispatcher") | {"Accept-Language": "en"}
+    where = {"outage": morning.outage.id, "valve": "V2", "other": "V1"}
+    page = client.get("/releases", query_string=where, headers=headers).text
+    assert "No plan of this outage holds it" in page
+    wrong = client.get("/releases", query_string=where | {"other": "V404"}, headers=headers)
+    assert "There is no valve V404." in wrong.text
+    form = {**where, "device": morning.tablet.device.id, "asked_by": "王芳", "is_heard": "yes"}
+    given = client.post("/releases", data=form, headers=headers)
+    assert re.search(r'data-code="\d{8}"', client.get(given.headers["Location"]).text)
+
+    _, code, _ = give(session, morning, valve="V1", is_heard=True)
+    morning.outage.close_valve("V1", 10).close_valve("V2", 12).must("stage", 50, stage="repaired")
+    assert morning.outage.states["V1"] == ("surplus", "closed_tight")
+    # The house behind V1 is dry, too, whatever the plan says.
+    assert "C2" in morning.outage.dry
+    done = reopen(session, morning, done=61, came=120, valve="V1", release_code=code)
+    assert done.status == "applied"
+    assert [one["valve"] for one in told(session, "valve_released")] == ["V1"]
+    assert told(session, "late_fact") == []
