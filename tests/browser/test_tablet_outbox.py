@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from io import BytesIO
@@ -335,7 +336,11 @@ def test_a_conflict_shows_both_values_and_a_person_decides(hand: Hand) -> None:
     hand.wait_until(lambda: hand.counts()["parked"] == 0 and hand.counts()["unsent"] == 0)
     with hand.site.sessions() as session:
         assert find_order(session, hand.order).expected_work_min == 30
-    assert "120" in hand.events()[-1].body["text"]
+    note = hand.events()[-1].body["text"]
+    assert "120" in note
+    assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d ", note), "as people write a moment"
+    hand.tablet.go("#/outbox")
+    expect(hand.page.locator("#confirmed .badge").first).to_have_text("The other value stands")
 
 
 def test_what_somebody_else_recorded_waits_for_them_and_no_step_drops_it(hand: Hand) -> None:

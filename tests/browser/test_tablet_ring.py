@@ -89,6 +89,11 @@ def test_the_next_valves_are_worked_out_here_and_confirmed_by_the_server(
     tablet.record()
     kept = tablet.ops()[-1]
     assert kept["action"] == "device_ring"
+    shut = page.locator("li[data-valve]").filter(has_text="核实关闭")
+    expect(shut).to_contain_text("待核实")
+    expect(page.locator("li[data-valve]").filter(has_text="可不关")).to_contain_text("可不操作")
+    tablet.go("#/outbox")
+    expect(page.locator("#waiting")).to_contain_text(f"{STUCK} · 关不动 · {shift.outage}")
 
     tablet.go(f"#/job/{shift.order}?ring={STUCK}")
     expect(page.locator("[data-part=verdict]")).to_contain_text("服务器尚未核对")

@@ -119,6 +119,16 @@ def test_unknown_numbers_are_not_taken_for_other_ones(session: Session) -> None:
     assert "3 properties" in say(outcome)
 
 
+def test_what_only_has_to_be_seen_to_be_shut_is_no_part_of_the_ring(session: Session) -> None:
+    """The tablet keeps it for its crew; the network closes nothing there."""
+    job = stuck_at_v2(session)
+    seen = {"valve": "V9", "role": "verify_shut"}
+    job.do("device_ring", 20, CREW, stuck="V2", valves=["V1", seen], properties=3)
+
+    assert told(session)["verdict"] == "confirmed"
+    assert told(session)["ring"]["valves"] == ["V1"]
+
+
 def test_a_ring_is_judged_by_the_tablets_question(session: Session) -> None:
     """The valve's own record may be parked, or taken back: the ring supposes that it is stuck."""
     three_in_a_row().plant(session)

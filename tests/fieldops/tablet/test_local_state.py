@@ -149,6 +149,24 @@ def test_the_device_takes_up_an_optional_valve_that_its_ring_wants(
     assert device.ask("toClose", now) == ["V2", "P7"]
 
 
+def test_what_the_ring_rests_on_being_shut_is_asked_for_last(
+    device: Device, steps: list[Json]
+) -> None:
+    """It is looked at, and never opened again by this job."""
+    working = job(steps, valve(1), state="working")
+    stuck = deed("confirm_valve", valve="V1", result="not_found")
+    wanted = [
+        {"valve": "V8", "table": "valve", "role": "verify_shut"},
+        {"valve": "V9", "table": "valve", "role": "close"},
+    ]
+    ring = deed("device_ring", stuck="V1", valves=wanted)
+    now = device.ask("withOps", working, [stuck, ring])
+    assert device.ask("toClose", now) == ["V9", "V8"]
+    shut = [deed("confirm_valve", valve=each, result="closed_tight") for each in ("V9", "V8")]
+    now = device.ask("withOps", working, [stuck, ring, *shut])
+    assert device.ask("shutBy", now) == ["V9"]
+
+
 def test_a_valve_that_passes_is_shut_only_where_somebody_accepts_it(
     device: Device, steps: list[Json]
 ) -> None:

@@ -36,7 +36,7 @@ function fieldOf(asked, element, value, check = () => null) {
 }
 
 /** @param {Asked} asked */
-const labelText = (asked) => (asked.is_required ? asked.label : say("%(field)s (if known)", { field: asked.label }));
+const labelText = (asked) => (asked.is_required ? asked.label : say("%(field)s (optional)", { field: asked.label }));
 
 /** @param {Asked} asked */
 const help = (asked) => (asked.help ? make("p", { class: "help" }, asked.help) : null);

@@ -4,7 +4,7 @@ import { isShut } from "./job_state.js";
 import { load } from "./parts.js";
 import { go } from "./router.js";
 import { valveRoute } from "./valve_route.js";
-import { name, say } from "./words.js";
+import { say, valveState } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
 /** @typedef {{leave: () => void, update: (job: JobNow) => void}} JobMap */
@@ -51,7 +51,7 @@ function marksFor(job) {
     kind: "valve", id: valve.valve, number: valve.number, role: valve.role,
     // What passes and was accepted stands as shut.
     state: isShut(valve) ? "closed_tight" : valve.state, lon: valve.lon, lat: valve.lat,
-    label: `${valve.valve} · ${name("valve_state", valve.state)}`, open: () => go(valveRoute(job, valve)),
+    label: `${valve.valve} · ${valveState(valve)}`, open: () => go(valveRoute(job, valve)),
   }]));
   return [{ kind: "job", id: job.id, lon: job.lon, lat: job.lat, label: job.id }, ...valves];
 }

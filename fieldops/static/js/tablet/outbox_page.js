@@ -3,6 +3,7 @@ import { kv, persist, room } from "./db.js";
 import { badge, button, card, facts, link, make, moment, notice, primary, whereMark } from "./elements.js";
 import { counts, listOps, onOutboxChange } from "./outbox.js";
 import { photosLeft } from "./photos.js";
+import { resolvedWord } from "./refused.js";
 import { refusedCard, refusedPhotoCard, saveRescue, titleOf } from "./refused_view.js";
 import { sendNow, watchSender } from "./sender.js";
 import { clock, say, size } from "./words.js";
@@ -72,7 +73,9 @@ function summary(ops, count, sender, rescued) {
   const oldest = ops.find((op) => op.state === "here" || op.state === "sending");
   const lines = [
     unsent === 0
-      ? notice("good", say("Everything recorded on this device is with the server."))
+      ? count.parked
+        ? notice("warn", say("Nothing waits to be sent, but %(n)s need you: the server has not taken them over.", { n: count.parked }))
+        : notice("good", say("Everything recorded on this device is with the server."))
       : notice("warn", [
           make("p", {}, make("strong", {}, say("%(n)s unsent", { n: unsent })), " ",
             say("%(ops)s records and %(photos)s photos are on this device only.", { ops: count.unsent, photos: count.photos })),
@@ -188,12 +191,11 @@ function row(op) {
 function drawConfirmed(section, ops) {
   const done = ops.filter((op) => op.answered_at && (op.state === "confirmed" || op.resolved));
   const last = done.sort((a, b) => (b.answered_at ?? "").localeCompare(a.answered_at ?? "")).slice(0, SHOWN_CONFIRMED);
-  const words = { mine: say("Sent again"), theirs: say("The other value stands"), dropped: say("Forgotten by hand") };
   section.hidden = last.length === 0;
   section.replaceChildren(
     make("h2", {}, say("Lately answered")),
     make("ul", { class: "answered" }, last.map((op) =>
-      make("li", { class: "row" }, make("span", {}, titleOf(op)), op.resolved ? badge(words[op.resolved]) : whereMark("confirmed", op.answered_at)))),
+      make("li", { class: "row" }, make("span", {}, titleOf(op)), op.resolved ? badge(resolvedWord(op)) : whereMark("confirmed", op.answered_at)))),
   );
 }
 

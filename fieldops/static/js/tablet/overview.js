@@ -7,13 +7,14 @@ import { marksOf, placeOf, stateWord } from "./jobs.js";
 import { ownCrews, recordStep } from "./local_state.js";
 import { navigateButton } from "./navigate.js";
 import { isBack, partName } from "./parts_page.js";
+import { resolvedWord } from "./refused.js";
 import { viewVerdict } from "./ring_view.js";
 import { go } from "./router.js";
 import { stepName } from "./step_page.js";
 import { nextMoves, partOf, partsOf, wantedNeeds } from "./steps.js";
 import { disc } from "./valve_card.js";
 import { jobRoute, valveRoute } from "./valve_route.js";
-import { clock, distance, figure, name, say } from "./words.js";
+import { clock, distance, figure, name, say, valveState } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
 /** @typedef {import("./job_state.js").OutageNow} OutageNow */
@@ -193,7 +194,7 @@ function viewValves(job, outage) {
   return make("ol", { class: "plain valves" }, outage.valves.map((valve) => make("li", { "data-valve": valve.valve, "data-state": valve.state },
     make("a", { class: "button valve", href: valveRoute(job, valve) },
       disc(valve), make("span", { class: "grow" }, make("strong", {}, valve.valve), ` ${name("valve_role", valve.role)}`),
-      make("span", {}, name("valve_state", valve.state)), valve.tag ? badge(say("tag %(tag)s", { tag: valve.tag })) : null,
+      make("span", {}, valveState(valve)), valve.tag ? badge(say("tag %(tag)s", { tag: valve.tag })) : null,
       valve.is_from_device ? badge(say("computed on the device"), "warn") : null,
       valve.recorded ? whereMark(valve.recorded.where) : null))));
 }
@@ -274,11 +275,11 @@ function sayValue(value) {
 function viewRecords(job) {
   const word = (/** @type {import("./db.js").Op} */ op) => {
     const valve = op.body.valve ? ` ${op.body.valve}` : "";
-    const result = op.body.result ? ` · ${name("valve_state", String(op.body.result))}` : "";
-    return `${op.subject.startsWith("work_order:") ? name("action", op.action) : DEEDS[op.action]?.() ?? op.action}${valve}${result}`;
+    const said = op.subject.startsWith("work_order:") ? op.body.text ?? op.body.result : op.body.result && name("valve_state", String(op.body.result));
+    return `${op.subject.startsWith("work_order:") ? name("action", op.action) : DEEDS[op.action]?.() ?? op.action}${valve}${said ? ` · ${said}` : ""}`;
   };
   if (!job.records.length) return make("p", { class: "quiet" }, say("Nothing was recorded on this device yet."));
   return make("section", {}, make("h2", {}, say("Recorded on this device")), make("ol", { class: "plain records" }, [...job.records].reverse().map((op) =>
     make("li", { "data-action": op.action }, make("time", { datetime: op.occurred_at }, clock(op.occurred_at)), ` ${word(op)} `,
-      whereMark(op.state, op.answered_at ?? null), op.state === "needs_you" && op.answer?.message ? make("p", { class: "wrong" }, op.answer.message) : null))));
+      op.resolved ? badge(resolvedWord(op)) : whereMark(op.state, op.answered_at ?? null), op.state === "needs_you" && !op.resolved && op.answer?.message ? make("p", { class: "wrong" }, op.answer.message) : null))));
 }

@@ -65,7 +65,7 @@ export function placeField(asked) {
   };
   const id = `place-${asked.name}`;
   const element = make("div", { class: "field place-field", role: "group", "aria-labelledby": id, "data-name": asked.name },
-    make("p", { class: "label", id }, asked.is_required ? asked.label : say("%(field)s (if known)", { field: asked.label })),
+    make("p", { class: "label", id }, asked.is_required ? asked.label : say("%(field)s (optional)", { field: asked.label })),
     make("div", { class: "actions" }, button(say("Where I am"), ask), button(say("Point on the map"), point)),
     said, map, asked.help ? make("p", { class: "help" }, asked.help) : null);
   watchTyped(asked, element, () => spot, asked.value ?? null);

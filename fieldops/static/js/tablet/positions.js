@@ -96,7 +96,7 @@ function ask() {
     make("p", {}, terms()),
     make("div", { class: "actions" },
       button(say("Do not tell"), answer("no")), button(say("Tell dispatch my position"), answer("yes"))),
-  ], { class: "positions-ask", label: say("Position") }));
+  ], { class: "positions-ask", label: say("Where this tablet is") }));
   document.querySelector(".positions-ask")?.setAttribute("id", "positions-ask");
 }
 
@@ -174,11 +174,11 @@ async function tell() {
  * @returns {{element: HTMLElement, stop: () => void}}
  */
 export function positionsCard() {
-  const element = card([], { class: "positions", label: say("Position") });
+  const element = card([], { class: "positions", label: say("Where this tablet is") });
   const draw = () => {
     const isOn = state.consent === "yes";
     element.replaceChildren(
-      make("h2", {}, say("Position")),
+      make("h2", {}, say("Where this tablet is")),
       make("p", {}, terms()),
       isWanted() ? "" : notice("info", say("You belong to no crew, so no position is told.")),
       facts([

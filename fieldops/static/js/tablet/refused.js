@@ -3,7 +3,7 @@ import { day } from "./day.js";
 import { durably, open } from "./db.js";
 import { countOn, forgetOld, makeId, tellChange, withRoom } from "./outbox.js";
 import { session } from "./session.js";
-import { name, say } from "./words.js";
+import { dated, name, say } from "./words.js";
 
 /** @typedef {import("./db.js").Op} Op */
 /** @typedef {import("./db.js").Writing} Writing */
@@ -79,9 +79,10 @@ function noteOf(refused) {
   const mine = conflicts.length ? conflicts.map(([field, { mine }]) => /** @type {[string, unknown]} */ ([field, mine])) : Object.entries(refused.body);
   const values = mine.map(([field, value]) => `${fieldName(field)}: ${valueName(field, value)}`).join("; ");
   const step = actionName(refused.action);
+  const at = dated(refused.occurred_at);
   const text = values
-    ? say("Recorded on the tablet at %(at)s and not taken over: %(step)s (%(values)s).", { at: refused.occurred_at, step, values })
-    : say("Recorded on the tablet at %(at)s and not taken over: %(step)s.", { at: refused.occurred_at, step });
+    ? say("Recorded on the tablet at %(at)s and not taken over: %(step)s (%(values)s).", { at, step, values })
+    : say("Recorded on the tablet at %(at)s and not taken over: %(step)s.", { at, step });
   return { subject, action: "note", body: { text: text.slice(0, 2000) }, base_version: null };
 }
 
@@ -141,6 +142,13 @@ export const fieldName = (field) =>
  */
 export const valueName = (field, value) =>
   typeof value === "string" && value ? name(field.startsWith("valve:") ? "valve_state" : "choice", value) : show(value);
+
+/** What became of a record that a person has decided about. @param {Op} op */
+export function resolvedWord(op) {
+  if (op.resolved === "mine") return say("Sent again");
+  if (op.resolved === "dropped") return say("Forgotten by hand");
+  return Object.keys(op.answer?.conflicts ?? {}).length ? say("The other value stands") : say("Left as a note");
+}
 
 /** @param {Op} op */
 const subjectKind = (op) => op.subject.split(":", 1)[0] ?? "";

@@ -3,19 +3,21 @@ import { button, card, confirm, facts, link, make, moment, notice, toast } from 
 import { actionName, fieldName, orderOf, resolve, valueName } from "./refused.js";
 import { photoAddress, resolvePhoto } from "./photos.js";
 import { download, makeRescue } from "./rescue.js";
-import { clock, say, translated } from "./words.js";
+import { clock, name, say, translated } from "./words.js";
 
 /** @typedef {import("./db.js").Op} Op */
 /** @typedef {import("./db.js").KeptPhoto} KeptPhoto */
 
 /**
- * "Arrive · W-12".
+ * "Arrive · W-12", "valve confirmed · V3 · closed tight · O-5": a number made on the device tells nobody anything.
  * @param {Op} op
  */
 export function titleOf(op) {
-  const [, id = ""] = op.subject.split(/:(.*)/s);
-  const subject = id.startsWith("new-") ? say("new report") : id;
-  return `${actionName(op.action)} · ${subject}`;
+  const [kind, id = ""] = op.subject.split(/:(.*)/s);
+  const { valve, result, name: track, feature } = op.body;
+  const subject = id.startsWith("new-") ? say("new report") : kind === "track" ? track : kind === "map_proposal" ? feature : id;
+  const found = kind === "outage" && result ? name("valve_state", String(result)) : null;
+  return [actionName(op.action), valve, found, subject].filter(Boolean).join(" · ");
 }
 
 /**

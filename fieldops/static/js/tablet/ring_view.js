@@ -7,7 +7,7 @@ import { load } from "./parts.js";
 import { nextRing } from "./ring.js";
 import { NotInPack } from "./ring_question.js";
 import { go } from "./router.js";
-import { age, clock, distance, figure, name, say } from "./words.js";
+import { age, clock, distance, figure, name, say, valveState } from "./words.js";
 
 /** @typedef {import("./job_state.js").OutageNow} OutageNow */
 /** @typedef {import("./job_state.js").ValveNow} ValveNow */
@@ -172,7 +172,7 @@ function viewRing({ ring, pack }, outage, valve, recorded) {
  */
 function isThis(op, ring) {
   const kept = /** @type {{valve: string, role: string}[]} */ (op.body.valves).filter(({ role }) => role !== "source");
-  const now = [...ring.close, ...ring.pumps];
+  const now = [...ring.close, ...ring.pumps, ...ring.verify_shut];
   return op.state !== "needs_you" && kept.length === now.length && now.every((one) => kept.some(({ valve, role }) => valve === one.valve && role === one.role));
 }
 
@@ -233,7 +233,7 @@ function viewList(title, valves, outage, part) {
         one.metres === null ? null : distance(one.metres),
       ].filter(Boolean).join(" · ");
       return make("li", { "data-valve": one.valve }, make("strong", {}, one.valve), ` ${words} `,
-        known && known.state !== "to_close" ? badge(name("valve_state", known.state)) : null,
+        known && known.state !== "to_close" ? badge(valveState(known)) : null,
         one.is_boundary ? badge(say("boundary valve"), "warn") : null,
         one.is_position_assumed ? badge(say("open or shut is not known"), "warn") : null);
     })));
@@ -268,7 +268,7 @@ function bodyOf(ring, pack, valve, authorisedBy) {
     stuck: ring.stuck,
     result,
     valves: [
-      ...[...ring.close, ...ring.pumps].map((one) => Object.fromEntries(CARD.map((field) => [field, one[field]]))),
+      ...[...ring.close, ...ring.pumps, ...ring.verify_shut].map((one) => Object.fromEntries(CARD.map((field) => [field, one[field]]))),
       ...ring.sources.map((source) => ({ valve: source, table: "source", role: "source" })),
     ],
     properties: ring.properties,

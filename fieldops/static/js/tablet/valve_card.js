@@ -7,7 +7,7 @@ import { askRelease } from "./opening.js";
 import { go } from "./router.js";
 import { session } from "./session.js";
 import { jobRoute, valveRoute } from "./valve_route.js";
-import { clock, name, say } from "./words.js";
+import { clock, name, say, valveState } from "./words.js";
 
 /** @typedef {import("./job_state.js").JobNow} JobNow */
 /** @typedef {import("./job_state.js").OutageNow} OutageNow */
@@ -43,7 +43,7 @@ export function showValve(element, job, outage, valve) {
   const isOpening = shutBy(outage).includes(valve) || valve.state === "will_not_reopen";
   element.append(
     make("h1", {}, disc(valve), ` ${valve.valve} · ${name("valve_role", valve.role)}`),
-    make("p", { class: "marks" }, badge(name("valve_state", valve.state), isStuck(valve) ? "wrong" : isShut(valve) ? "good" : "plain"),
+    make("p", { class: "marks" }, badge(valveState(valve), isStuck(valve) ? "wrong" : isShut(valve) ? "good" : "plain"),
       valve.is_from_device ? badge(say("computed on the device"), "warn") : null,
       valve.is_boundary ? badge(say("boundary valve"), "warn") : null,
       valve.recorded ? whereMark(valve.recorded.where, valve.recorded.at) : null),

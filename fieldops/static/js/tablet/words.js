@@ -109,6 +109,15 @@ export function name(kind, code) {
   return names[kind]?.[code]?.[chosen] ?? code;
 }
 
+/** What of a valve that nobody has worked yet is no order to close it. @type {Record<string, () => string>} */
+const UNWORKED = { optional: () => say("may stay open"), verify_shut: () => say("to be checked"), pump: () => say("to be stopped"), source: () => say("to be stopped") };
+
+/**
+ * Say how a valve of a plan stands.
+ * @param {{role: string, state: string}} valve
+ */
+export const valveState = ({ role, state }) => (state === "to_close" ? UNWORKED[role]?.() : undefined) ?? name("valve_state", state);
+
 /** How the browser writes the language that is chosen. */
 export const locale = () => chosen.replace("_", "-");
 
@@ -128,6 +137,12 @@ export function clock(moment) {
   const time = at.toLocaleTimeString("en-GB", { timeZone: ZONE, hour: "2-digit", minute: "2-digit" });
   return day(at) === day(new Date()) ? time : `${day(at).slice(5)} ${time}`;
 }
+
+/**
+ * A moment with its day, for whoever reads it later: "2026-11-24 03:05".
+ * @param {Moment} moment
+ */
+export const dated = (moment) => new Date(moment).toLocaleString("sv-SE", { timeZone: ZONE }).slice(0, 16);
 
 /**
  * How long ago something was, in the largest unit that says enough.
