@@ -159,6 +159,7 @@ def list_facts(session: Session, folder: Path, district: str, since: int) -> dic
         facts = queries.fetch_facts(session, kind, sorted(keys)) if keys else []
         valves += [
             {
+                "kind": kind,
                 "id": one.id,
                 "position": one.position,
                 "operability": one.operability,

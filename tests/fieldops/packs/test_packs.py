@@ -258,6 +258,7 @@ def test_facts_since_a_pack_are_a_short_list(
     assert told["revision"] > since
     assert told["valves"] == [
         {
+            "kind": "valve",
             "id": "V1",
             "position": "closed",
             "operability": "unknown",

@@ -4,6 +4,7 @@ import { jobsNow, watchJobs } from "./local_state.js";
 import { drawMap } from "./map_view.js";
 import { watchDay } from "./day.js";
 import { downloadPack, packOffer, packState, topology, watchPack } from "./pack.js";
+import { deviceRow, valveRow } from "./pack_facts.js";
 import { rowOf, textAt } from "./pack_format.js";
 import { elsewhereText } from "./pack_sheet.js";
 import { go } from "./router.js";
@@ -120,7 +121,7 @@ async function find(params) {
   if (params.lon && params.lat && Number.isFinite(lon) && Number.isFinite(lat)) return { lon, lat, zoom: 17 };
   for (const [kind, id] of [["device", params.valve], ["pipe", params.pipe]]) {
     const pack = id ? await topology() : null;
-    const row = pack && id ? rowOf(pack, `${kind}_id`, id) : -1;
+    const row = pack && id ? (kind === "pipe" ? rowOf(pack, "pipe_id", id) : valveRow(pack, id)) : -1;
     if (pack && row >= 0) return { lon: pack.columns[`${kind}_lon`][row], lat: pack.columns[`${kind}_lat`][row], zoom: 17 };
   }
   return null;
@@ -164,7 +165,7 @@ async function tell(sheet, view, touched) {
   sheet.dataset.id = id;
   sheet.hidden = false;
   const pack = await topology().catch(() => null);
-  const rows = pack ? (kind === "pipe" ? pipeFacts(pack, id) : kind === "hydrant" || kind === "source" ? [] : deviceFacts(pack, id)) : null;
+  const rows = pack ? (kind === "pipe" ? pipeFacts(pack, id) : kind === "hydrant" || kind === "source" ? [] : deviceFacts(pack, kind, id)) : null;
   sheet.replaceChildren(
     make("h2", {}, `${titleOf(kind)} ${id}`),
     rows ? facts(rows) : notice("warn", say("What is recorded of it is not in the map on this device.")),
@@ -203,11 +204,12 @@ function pipeFacts(pack, id) {
 
 /**
  * @param {import("./pack_format.js").Pack} pack
+ * @param {string} table
  * @param {string} id
  * @returns {[string, string | null][] | null}
  */
-function deviceFacts(pack, id) {
-  const row = rowOf(pack, "device_id", id);
+function deviceFacts(pack, table, id) {
+  const row = deviceRow(pack, table, id);
   if (row < 0) return null;
   const { device_position: position, device_operability: operability, device_reachable: reachable, device_turns: turns,
     device_closes: closes, device_diameter_mm: diameter, device_boundary: boundary, device_is_assumed: isAssumed, device_kind: kind } = pack.columns;

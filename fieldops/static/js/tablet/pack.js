@@ -1,7 +1,8 @@
 /** The pack of the tablet's district: fetched with a signal, and read without. */
 import { day } from "./day.js";
 import { kv } from "./db.js";
-import { parsePack, rowOf } from "./pack_format.js";
+import { mergeFacts, writeFacts } from "./pack_facts.js";
+import { parsePack } from "./pack_format.js";
 import { countKept, fetchFile, FileChanged, forgetOthers, readFile, sourceOf } from "./pack_store.js";
 import { api, onRevoked, session, watchSession } from "./session.js";
 import { say } from "./words.js";
@@ -9,7 +10,7 @@ import { say } from "./words.js";
 /** @typedef {import("./pack_format.js").Pack} Pack */
 /** @typedef {import("./pack_store.js").PackFile} PackFile */
 /** @typedef {{district: string, name: string, geometry_revision: number, revision: number, baked_at: string, files: PackFile[]}} Kept */
-/** @typedef {{id: string, position: string, operability: string, reachable: boolean, is_assumed: boolean}} ValveFacts */
+/** @typedef {import("./pack_facts.js").ValveFacts} ValveFacts */
 /** @typedef {{revision: number, geometry_revision: number, facts_at: string, is_whole: boolean, valves: Record<string, ValveFacts>}} KeptFacts */
 
 /**
@@ -34,8 +35,6 @@ const EVERY_MS = 10 * 60_000;
 const TRIES = 3;
 /** So much is fetched by itself; more only when somebody says so. */
 const SMALL_BYTES = 20 << 20;
-const POSITIONS = ["open", "closed", "unknown"];
-const OPERABILITIES = ["operable", "inoperable", "unknown"];
 
 /** @type {Set<() => void>} */
 const watchers = new Set();
@@ -179,7 +178,7 @@ export async function topology() {
   if (!file) return null;
   if (loaded?.sha256 !== file.sha256) {
     const loading = readFile(file).then(parsePack).then(async (pack) => {
-      write(pack, await keptFacts());
+      writeFacts(pack, await keptFacts());
       return pack;
     });
     loading.catch(() => { loaded = null; });
@@ -190,31 +189,7 @@ export async function topology() {
 
 /** Bring the arrays in memory up to the facts that are kept. */
 async function learn() {
-  if (loaded) write(await loaded.loading, await keptFacts());
-}
-
-/**
- * Write facts into the arrays of a pack.
- * @param {Pack} pack
- * @param {KeptFacts | null} facts
- */
-function write(pack, facts) {
-  if (!facts) return;
-  const { device_position, device_operability, device_reachable, device_is_assumed } = pack.columns;
-  if (facts.is_whole) {
-    // Whatever is not listed is open and can be worked.
-    device_position.fill(0);
-    device_operability.fill(OPERABILITIES.indexOf("unknown"));
-    device_reachable.fill(1);
-  }
-  for (const valve of Object.values(facts.valves)) {
-    const row = rowOf(pack, "device_id", valve.id);
-    if (row < 0) continue;
-    device_position[row] = POSITIONS.indexOf(valve.position);
-    device_operability[row] = OPERABILITIES.indexOf(valve.operability);
-    device_reachable[row] = valve.reachable ? 1 : 0;
-    device_is_assumed[row] = valve.is_assumed ? 1 : 0;
-  }
+  if (loaded) writeFacts(await loaded.loading, await keptFacts());
 }
 
 /** Ask what changed of the valves since, and keep it. */
@@ -224,9 +199,7 @@ export async function refreshFacts() {
   const before = await keptFacts();
   const since = before?.revision ?? pack.revision;
   const told = await (await api(`/api/v1/packs/${pack.district}/facts?since=${since}`)).json();
-  /** @type {Record<string, ValveFacts>} */
-  const valves = told.is_whole ? {} : { ...before?.valves };
-  for (const valve of told.valves) valves[valve.id] = valve;
+  const valves = mergeFacts(told.is_whole ? {} : (before?.valves ?? {}), told.valves);
   // Meanwhile another pack may have come, to which these facts do not belong.
   if ((await kept())?.baked_at !== pack.baked_at) return;
   await kv.set(FACTS, {

@@ -60,22 +60,32 @@ export function textAt(pack, name, row) {
  * @param {string} text
  */
 export function rowOf(pack, name, text) {
-  const order = pack.columns[`${name}_order`];
-  if (!order) return -1;
+  return rowsOf(pack, name, text)[0] ?? -1;
+}
+
+/**
+ * All rows of a text in a column: things of several kinds may have the same.
+ * @param {Pack} pack
+ * @param {string} name
+ * @param {string} text
+ * @returns {number[]}
+ */
+export function rowsOf(pack, name, text) {
+  const order = pack.columns[`${name}_order`] ?? [];
   const bytes = /** @type {Uint8Array} */ (pack.columns[name]);
   const start = pack.columns[`${name}_start`];
   const wanted = encoder.encode(text);
-  let low = 0;
-  let high = order.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const row = order[middle];
-    const sign = compare(bytes, start[row], start[row + 1], wanted);
-    if (sign === 0) return row;
-    if (sign < 0) low = middle + 1;
-    else high = middle - 1;
+  const signOf = (/** @type {number} */ at) => compare(bytes, start[order[at]], start[order[at] + 1], wanted);
+  let first = 0;
+  let high = order.length;
+  while (first < high) {
+    const middle = (first + high) >> 1;
+    if (signOf(middle) < 0) first = middle + 1;
+    else high = middle;
   }
-  return -1;
+  let last = first;
+  while (last < order.length && signOf(last) === 0) last += 1;
+  return Array.from(order.slice(first, last));
 }
 
 /**

@@ -132,10 +132,10 @@ function makeForm(params, done) {
  * @returns {Promise<{lon: number, lat: number} | "unknown" | null>}
  */
 async function drawnAt(kind, id) {
-  const [pack, format] = await Promise.all([load("pack"), load("pack_format")]);
+  const [pack, format, known] = await Promise.all([load("pack"), load("pack_format"), load("pack_facts")]);
   const topology = await pack?.topology?.().catch(() => null);
-  if (!topology || !format) return null;
-  const row = format.rowOf(topology, `${kind}_id`, id);
+  if (!topology || !format || !known) return null;
+  const row = kind === "pipe" ? format.rowOf(topology, "pipe_id", id) : known.valveRow(topology, id);
   return row < 0 ? "unknown" : { lon: topology.columns[`${kind}_lon`][row], lat: topology.columns[`${kind}_lat`][row] };
 }
 

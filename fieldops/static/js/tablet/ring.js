@@ -5,7 +5,8 @@
 import { POSITION } from "./floods.js";
 import { isolate } from "./isolate.js";
 import { textAt } from "./pack_format.js";
-import { TABLES, breakOf, devicesOf, factsBefore, gatesOf, isStuck, plainQuestion, suppose } from "./ring_question.js";
+import { TABLES, valveRow } from "./pack_facts.js";
+import { breakOf, factsBefore, gatesOf, isStuck, plainQuestion, suppose } from "./ring_question.js";
 
 /** @typedef {import("./pack_format.js").Pack} Pack */
 /** @typedef {import("./ring_question.js").Asked} Asked */
@@ -88,7 +89,7 @@ const lonely = (valve) => ({ valve, table: "valve", role: "close", state: "to_cl
  * @returns {Ring}
  */
 function describe(pack, outage, stuck, { now, earlier, closed, mostMm }) {
-  const centre = devicesOf(pack, stuck)[0] ?? -1;
+  const centre = valveRow(pack, stuck);
   const cards = (/** @type {number[]} */ rows, /** @type {RingValve["role"]} */ role) => rows.map((row) => cardOf(pack, row, role, centre))
     .sort((one, other) => (one.metres ?? Infinity) - (other.metres ?? Infinity));
   const besides = [...new Set(closed.flatMap((id) => gatesOf(pack, id)))].filter((row) => !now.valves_to_close.includes(row));

@@ -1,7 +1,8 @@
 /** What an outage's plan asks of the network, in the rows of the pack on this device. Pure. */
 import { KIND, OPERABILITY, POSITION } from "./floods.js";
 import { factsOf } from "./isolate.js";
-import { rowOf, textAt } from "./pack_format.js";
+import { TABLES, devicesOf } from "./pack_facts.js";
+import { rowOf } from "./pack_format.js";
 
 /** @typedef {import("./pack_format.js").Pack} Pack */
 /** @typedef {import("./isolate.js").Break} Break */
@@ -50,7 +51,6 @@ export class NotInPack extends Error {
   }
 }
 
-export const TABLES = /** @type {const} */ (["valve", "pump", "control_valve"]);
 const POSITIONS = ["open", "closed", "unknown"];
 
 /** Whether a job holds a device shut. @param {Worked} valve */
@@ -111,24 +111,6 @@ export function gatesOf(pack, id) {
   });
   if (rows.length === 0) throw new NotInPack(id);
   return rows;
-}
-
-/**
- * Every device of an id; `rowOf` finds one of them, and those of one id stand together in the order.
- * @param {Pack} pack
- * @param {string} id
- * @returns {number[]}
- */
-export function devicesOf(pack, id) {
-  const order = pack.columns.device_id_order;
-  const found = rowOf(pack, "device_id", id);
-  if (found < 0) return [];
-  const middle = order.indexOf(found);
-  let first = middle;
-  let last = middle;
-  while (first > 0 && textAt(pack, "device_id", order[first - 1]) === id) first -= 1;
-  while (last + 1 < order.length && textAt(pack, "device_id", order[last + 1]) === id) last += 1;
-  return Array.from(order.slice(first, last + 1));
 }
 
 /**
