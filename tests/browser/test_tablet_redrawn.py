@@ -200,3 +200,19 @@ def test_a_map_that_is_open_goes_over_to_the_pack_that_has_come(tablet: Tablet) 
     """The pieces of the old one are gone by then."""
     tablet.go("#/jobs")
     assert tablet.page.evaluate(RENEW) == [True, None]
+
+
+def test_a_second_tap_of_the_same_thumb_takes_no_second_step(tablet: Tablet, shift: Shift) -> None:
+    """The next step comes up under the thumb; it is not meant yet."""
+    tablet.job(shift.order)
+    box = tablet.main_button("accept").bounding_box()
+    assert box is not None
+    place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    tablet.page.mouse.click(*place)
+    tablet.page.wait_for_selector("main [data-main=depart]")
+    tablet.page.mouse.click(*place)
+    tablet.page.wait_for_timeout(300)
+    told = [op["action"] for op in tablet.ops() if op["subject"] == f"work_order:{shift.order}"]
+    assert told == ["accept"]
+    tablet.main_button("depart").click()
+    tablet.main_button("arrive")

@@ -12,6 +12,18 @@ export { drawing, freshId, make };
 /** @typedef {{look?: Look, class?: string, id?: string, is_disabled?: boolean, pressed?: boolean | null, label?: string, icon?: string}} ButtonOptions */
 /** @typedef {"here" | "sending" | "confirmed" | "needs_you"} Where */
 
+/** A thumb in a glove often taps twice; so long after it was heard, nothing is meant by a tap. */
+const REST_MS = 400;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let resting;
+
+/** Heed no tap on the page's steps for a moment: another may just have come up under the thumb. */
+export function rest() {
+  document.documentElement.dataset.resting = "yes";
+  clearTimeout(resting);
+  resting = setTimeout(() => { delete document.documentElement.dataset.resting; }, REST_MS);
+}
+
 /**
  * A button of at least 48 px; while what it does goes on, it cannot be pressed a second time.
  * @param {Children} content
@@ -35,6 +47,7 @@ export function button(content, act, options = {}) {
         showProblem(error);
       } finally {
         element.disabled = false;
+        rest();
       }
     },
   }, options.icon ? drawing(options.icon) : null, content);

@@ -1,5 +1,5 @@
 /** One job: what comes next as one main button, the valves in their order, and what was recorded. */
-import { link, make, notice, showProblem } from "./elements.js";
+import { link, make, notice, rest, showProblem } from "./elements.js";
 import { showFindings, showSecondCrew } from "./findings.js";
 import { showJobMap } from "./job_map.js";
 import { findStep } from "./job_state.js";
@@ -84,8 +84,10 @@ function showOverview(element, first) {
     // What is taken away under a finger is not pressed.
     if (place.querySelector(":active")) return void setTimeout(() => mine === turn && draw().catch(showProblem), PRESS_MS);
     shown = now;
-    if (job) page.draw(job);
-    else place.replaceChildren(notice("warn", say("This job is no longer given to your crew. What you recorded is kept.")));
+    if (job) {
+      page.draw(job);
+      rest();
+    } else place.replaceChildren(notice("warn", say("This job is no longer given to your crew. What you recorded is kept.")));
   };
   const stop = watchJobs(() => draw().catch(showProblem));
   return () => {
