@@ -257,7 +257,28 @@ export async function counts() {
  * @param {Answer[]} answers
  * @returns {Promise<Op[]>} those that were still in the queue
  */
-export function settle(answers) {
+export async function settle(answers) {
+  try {
+    return await keepAnswers(answers);
+  } catch (error) {
+    const done = answers.filter((answer) => answer.status === "applied");
+    if (!(error instanceof StorageFull) || !done.length) throw error;
+    // No room even for an answer: what the server has done goes without, which makes room.
+    const settled = await durably(["ops"], async (writing) => {
+      const ops = writing.objectStore("ops");
+      const found = await Promise.all(done.map(({ op_id }) => ops.get(op_id)));
+      await Promise.all(done.map(({ op_id }) => ops.delete(op_id)));
+      return /** @type {Op[]} */ (found.filter(Boolean));
+    });
+    return done.length < answers.length ? [...settled, ...(await settle(answers.filter((answer) => !done.includes(answer))))] : settled;
+  }
+}
+
+/**
+ * @param {Answer[]} answers
+ * @returns {Promise<Op[]>}
+ */
+function keepAnswers(answers) {
   const answered_at = new Date().toISOString();
   return withRoom(() =>
     durably(["ops", "parked", "answers", "kv"], async (writing) => {

@@ -1,5 +1,5 @@
 /** Photos: made small on the device, named by their hash, and sent in pieces after all data. */
-import { durably, open, persist } from "./db.js";
+import { StorageFull, durably, open, persist } from "./db.js";
 import { readClaims } from "./exif.js";
 import { NobodySignedIn, tellChange } from "./outbox.js";
 import { SessionChanged } from "./sender.js";
@@ -53,7 +53,8 @@ export async function keepPhoto(file) {
     const photos = writing.objectStore("photos");
     const known = await photos.get(photo.sha256);
     // One that the device can no longer read is taken anew from the file that was chosen.
-    if (known && known.state !== "needs_you") return known;
+    // Another's would wait for that person to sign in: now it goes with whoever keeps it, too.
+    if (known && known.state !== "needs_you" && (known.state === "confirmed" || known.person_id === own.person.id)) return known;
     await photos.put(photo);
     return photo;
   });
@@ -92,7 +93,7 @@ async function shrink(file) {
 /** What looks under way while nobody sends was cut off, and waits. */
 export async function noPhotoUnderWay() {
   const all = await (await open()).getAll("photos");
-  for (const { sha256, state } of all) if (state === "sending") await note(sha256, { state: "here" });
+  for (const { sha256, state } of all) if (state === "sending") await mark(sha256, "here");
 }
 
 /**
@@ -137,6 +138,31 @@ async function note(sha256, change) {
 }
 
 /**
+ * Note where a photo is. A full device must not keep its photos from leaving: the mark is for
+ * reading only.
+ * @param {string} sha256
+ * @param {"here" | "sending"} state
+ */
+const mark = (sha256, state) =>
+  note(sha256, { state }).catch((error) => {
+    if (!(error instanceof StorageFull)) throw error;
+  });
+
+/**
+ * Let go of a photo that the server has; without any room left, of all that is known of it.
+ * @param {string} sha256
+ */
+async function letGo(sha256) {
+  try {
+    await note(sha256, { state: "confirmed", blob: null, problem: "" });
+  } catch (error) {
+    if (!(error instanceof StorageFull)) throw error;
+    await durably(["photos"], (writing) => writing.objectStore("photos").delete(sha256));
+    tellChange();
+  }
+}
+
+/**
  * Send a refused photo again, or forget it after a yes.
  * @param {string} sha256
  * @param {"again" | "drop"} choice
@@ -164,7 +190,7 @@ export async function resolvePhoto(sha256, choice, ask = () => false) {
 export async function sendPhoto(photo, token, isDataWaiting) {
   const { sha256, blob } = photo;
   if (!blob) return "failed";
-  await note(sha256, { state: "sending" });
+  await mark(sha256, "sending");
   const ask = (/** @type {string} */ rest, /** @type {RequestInit} */ init) => {
     if (session()?.token !== token) throw new SessionChanged();
     return api(`/api/v1/photos/${sha256}${rest}`, { ...init, signal: AbortSignal.timeout(PATIENCE_MS) });
@@ -175,7 +201,7 @@ export async function sendPhoto(photo, token, isDataWaiting) {
       const { is_complete, received_bytes } = await (await ask("/received", {})).json();
       if (is_complete === true) {
         // Only now is it anywhere else than here.
-        await note(sha256, { state: "confirmed", blob: null, problem: "" });
+        await letGo(sha256);
         return "sent";
       }
       for (let first = isAnew ? 0 : Number(received_bytes) || 0; first < blob.size; first += PIECE_BYTES) {
@@ -197,24 +223,24 @@ export async function sendPhoto(photo, token, isDataWaiting) {
           break;
         }
         if (last < blob.size && !isAnew && (await isDataWaiting())) {
-          await note(sha256, { state: "here" });
+          await mark(sha256, "here");
           return "later";
         }
       }
     }
-    await note(sha256, { state: "here" });
+    await mark(sha256, "here");
     return "failed";
   } catch (error) {
     if (error instanceof Refused && error.status === 409) {
       // Somebody else sends the same photo; the next round asks how far it came.
-      await note(sha256, { state: "here" });
+      await mark(sha256, "here");
       return "failed";
     }
     if (error instanceof Refused && HOPELESS.has(error.status)) {
       await note(sha256, { state: "needs_you", problem: error.message });
       return "failed";
     }
-    await note(sha256, { state: "here" });
+    await mark(sha256, "here");
     throw error;
   }
 }
