@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, flash, redirect, render_template, request
 from flask import url_for as url
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from fieldops import access, db
 from fieldops.errors import FieldopsError
@@ -33,7 +34,7 @@ def _now() -> dt.datetime:
 
 
 @tracks.get("/tracks")
-@access.allow("dispatcher", "planner", "manager", "crew")
+@access.allow("dispatcher", "planner", "manager", "crew", menu=_l("Tracks"))
 def list_tracks() -> ResponseReturnValue:
     """List the tracks; those of a crew alone see their own."""
     with db.transaction() as session:

@@ -109,3 +109,11 @@ def test_a_track_that_is_nowhere_is_refused_for_good(
     wish = operation(f"track:{uuid.uuid4()}", "import", body=body)
     (answer,) = send(client, bearer(session, "crew"), wish)
     assert answer["status"] == "illegal"
+
+
+@pytest.mark.parametrize("role", ["dispatcher", "planner"])
+def test_tracks_stand_in_the_menu(client: FlaskClient, session: Session, role: str) -> None:
+    """Whoever looks for one does not look under the proposals."""
+    sign_in(client, session, role)
+    menu = client.get("/orders").text.split("<main")[0]
+    assert 'href="/tracks"' in menu
