@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _l
 
 from fieldops import access, db
 from fieldops.access import STAFF, Role
+from fieldops.crews.forms import SKILL_NAMES
 from fieldops.crews.service import list_crews
 from fieldops.events.queries import fetch_head
 from fieldops.events.service import Actor
@@ -105,6 +106,7 @@ def _order_page(
         problem=problem,
         tried=tried,
         form=request.form,
+        skill_names=SKILL_NAMES,
         is_crew_alone=not person.roles - {Role.CREW},
     )
 

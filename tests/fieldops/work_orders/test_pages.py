@@ -122,6 +122,14 @@ def test_the_page_offers_legal_steps_with_what_they_need(
         assert text in page
 
 
+def test_the_page_names_the_skills_that_are_needed(client: FlaskClient, session: Session) -> None:
+    """Not their codes."""
+    order = make_order(session, NOW, skills=("valve", "welding_pe"))
+    sign_in(client, session, "dispatcher")
+    page = client.get(f"/orders/{order.id}?lang=en").text
+    assert "<dd>close/open valve, welding and butt fusion (PE)</dd>" in page
+
+
 def photo() -> bytes:
     """Draw a small photo."""
     stream = io.BytesIO()
@@ -217,7 +225,7 @@ def test_a_late_fact_is_shown_on_top_of_the_order(client: FlaskClient, session: 
     assert client.get(f"/api/v1/orders/{order.id}").status_code == 404
     sign_in(client, session, "dispatcher")
     page = client.get(f"/orders/{order.id}").text
-    assert page.count("作为事实保留:到场") == 2
+    assert page.count("作为事实保留：到场") == 2
 
 
 @pytest.mark.parametrize("show", ["", "overdue", "closed", "all"])
