@@ -7,13 +7,15 @@ NOTIFY, of workers and of servers take `database`, the address of a clone where 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from argon2 import PasswordHasher
-from flask import g, request
+from flask import Flask, g, request
+from jinja2 import BytecodeCache
 from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.routing import Rule
 
 from fieldops import create_app
 from fieldops.accounts import service as accounts
@@ -23,11 +25,11 @@ from tests import databases
 from tests.budgets import BUDGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from flask import Flask
     from flask.testing import FlaskClient
+    from jinja2.bccache import Bucket
     from sqlalchemy import Connection, Engine
 
 LOOPBACK = ["127.0.0.1", "::1"]
@@ -91,6 +93,42 @@ def turn_of(item: pytest.Item) -> int:
     if file == LAST:
         return len(BROWSERS) + 2
     return BROWSERS.index(file) + 1 if file in BROWSERS else len(BROWSERS) + 1
+
+
+class TemplatesOnce(BytecodeCache):
+    """Templates that another app of this process has compiled."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take what is there, which Jinja holds against the template's text."""
+        if bucket.key in self.compiled:
+            bucket.bytecode_from_string(self.compiled[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it."""
+        self.compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+class RuleOnce(Rule):
+    """A route whose code that writes addresses another app of this process has compiled."""
+
+    compiled: ClassVar[dict[str, Callable[..., tuple[str, str]]]] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:  # noqa: FBT001, FBT002 - Werkzeug's signature
+        key = repr((self.subdomain, self.rule, self.defaults, self.merge_slashes, append_unknown))
+        if key not in self.compiled:
+            self.compiled[key] = super()._compile_builder(append_unknown)
+        return self.compiled[key]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def apps_made_fast() -> None:
+    """Compile each template and each route once: hundreds of apps are made of the same ones."""
+    Flask.jinja_options = {"bytecode_cache": TemplatesOnce()}
+    Flask.url_rule_class = RuleOnce
 
 
 @pytest.fixture(scope="session", autouse=True)
