@@ -104,3 +104,17 @@ def test_an_answer_to_the_sign_in_before_asks_nobody_to_sign_in(hand: Hand) -> N
         " return [m.mustSignIn(), m.session().token]; })()"
     )
     assert hand.tablet.ask("session", code) == [False, "newer"]
+
+
+def test_what_no_order_can_take_as_a_note_stays_with_the_person(hand: Hand) -> None:
+    """The job may have left the day since the page was drawn: then there is nowhere to note it."""
+    hand.tablet.offline()
+    park = (
+        '(async () => { const { open } = await import("/static/js/tablet/db.js");'
+        " const op = await m.enqueue({subject: 'outage:O-404', action: 'tag', body: {tag: '7'}});"
+        " const db = await open(); await db.delete('ops', op.op_id);"
+        " await db.put('parked', { ...op, state: 'needs_you' });"
+        " return m.resolve(op.op_id, 'theirs').then(() => 'gone', (error) => error.message); })()"
+    )
+    assert "no job" in hand.tablet.ask("outbox", park)
+    assert hand.counts()["parked"] == 1

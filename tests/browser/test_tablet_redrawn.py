@@ -15,7 +15,7 @@ from fieldops.accounts.queries import insert_person
 from fieldops.accounts.service import set_password
 from fieldops.order_book.queries import update_order
 from fieldops.work_orders.service import OrderDraft, find_order, open_order
-from tests.browser.tablet import DISPATCHER, LANDSCAPE, PASSWORD, Tablet
+from tests.browser.tablet import DISPATCHER, LANDSCAPE, PASSWORD, PORTRAIT, Tablet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,6 +200,30 @@ def test_a_map_that_is_open_goes_over_to_the_pack_that_has_come(tablet: Tablet) 
     """The pieces of the old one are gone by then."""
     tablet.go("#/jobs")
     assert tablet.page.evaluate(RENEW) == [True, None]
+
+
+def test_a_job_shows_its_map_and_its_main_button_beside_the_question_for_the_position(
+    tablet: Tablet, shift: Shift
+) -> None:
+    """With no signal, upright and lying; nobody has to answer before the work goes on."""
+    tablet.job(shift.order)
+    for width, height in (LANDSCAPE, PORTRAIT):
+        tablet.page.set_viewport_size({"width": width, "height": height})
+        expect(tablet.page.locator("#positions-ask")).to_be_visible()
+        frame = tablet.page.locator(".job-map .map-frame")
+        expect(frame).to_have_attribute("data-map-state", "idle")
+        assert frame.get_attribute("data-map-error") is None
+        assert tablet.page.evaluate(SEEN), (width, height)
+
+
+SEEN = """() => {
+  const places = ["[data-main]", ".way .button, .way button", ".marks .badge"]
+    .map((each) => document.querySelector(`main ${each}`).getBoundingClientRect());
+  const [main, way, badge] = places;
+  const middle = document.elementFromPoint(main.x + main.width / 2, main.y + main.height / 2);
+  return badge.top - way.bottom >= 8 && main.top - badge.bottom >= 8
+    && main.bottom <= innerHeight && middle?.closest("[data-main]") !== null;
+}"""
 
 
 def test_a_second_tap_of_the_same_thumb_takes_no_second_step(tablet: Tablet, shift: Shift) -> None:

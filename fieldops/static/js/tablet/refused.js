@@ -24,12 +24,14 @@ export async function resolve(op_id, choice, ask = () => false) {
   const refused = await (await open()).get("parked", op_id);
   if (!refused) return null;
   if (choice === "drop" && !(await ask(refused))) return null;
+  const instead = choice === "mine" ? again(refused) : choice === "theirs" ? noteOf(refused) : null;
+  // The job may have left the day since the page was drawn: without its note the record would be lost.
+  if (choice === "theirs" && !instead) throw new Error(say("There is no job on this device any more on which this could be noted, so it stays here. Save it to a file, or call dispatch."));
   const sent = await withRoom(() =>
     durably(["ops", "parked", "answers", "kv"], async (writing) => {
       const parked = writing.objectStore("parked");
       // Another tab may have been first.
       if ((await parked.getKey(op_id)) === undefined) return null;
-      const instead = choice === "mine" ? again(refused) : choice === "theirs" ? noteOf(refused) : null;
       const made = instead && (await add(writing, refused, instead));
       await parked.delete(op_id);
       await writing.objectStore("answers").put({ ...refused, resolved: choice === "drop" ? "dropped" : choice });
