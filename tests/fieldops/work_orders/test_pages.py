@@ -225,7 +225,7 @@ def test_a_late_fact_is_shown_on_top_of_the_order(client: FlaskClient, session: 
     assert client.get(f"/api/v1/orders/{order.id}").status_code == 404
     sign_in(client, session, "dispatcher")
     page = client.get(f"/orders/{order.id}").text
-    assert page.count("作为事实保留：到场") == 2
+    assert page.count("作为事实保留：到场") == 2  # noqa: RUF001 - as it is written
 
 
 @pytest.mark.parametrize("show", ["", "overdue", "closed", "all"])
