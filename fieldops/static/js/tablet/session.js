@@ -1,4 +1,4 @@
-import { kv } from "./db.js";
+import { StorageFull, durably, kv } from "./db.js";
 import { wipeStores } from "./wipe.js";
 
 /**
@@ -182,10 +182,21 @@ async function answerOf(answer, token) {
 async function heedUnauthorized(code, wipe, token) {
   if (code === REVOKED) return (await isOwn(token)) ? clear(wipe === "all" ? "all" : "keep-unsent") : read().then(tellWatchers);
   if (known?.token !== token) return undefined;
-  // Another tab may have signed somebody in, of which this one has not heard yet.
-  if ((await kv.get(KEY))?.token !== token) return read().then(tellWatchers);
+  const isLast = await durably(["kv"], async (writing) => {
+    const kept = writing.objectStore("kv");
+    // Another tab may have signed somebody in, of which this one has not heard yet.
+    if ((await kept.get(KEY))?.token !== token) return false;
+    await kept.put(true, "sign_in_wanted");
+    return true;
+  }).catch((error) => {
+    // Without any room it is known until the page is closed, and heard again then.
+    if (!(error instanceof StorageFull)) throw error;
+    return true;
+  });
+  if (!isLast) return read().then(tellWatchers);
+  // And so may this one meanwhile; it says by itself that nothing is wanted any more.
+  if (known?.token !== token) return undefined;
   isWantedAnew = true;
-  await kv.set("sign_in_wanted", true);
   tell();
   return undefined;
 }
