@@ -341,6 +341,13 @@ def test_a_conflict_shows_both_values_and_a_person_decides(hand: Hand) -> None:
     assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d ", note), "as people write a moment"
     hand.tablet.go("#/outbox")
     expect(hand.page.locator("#confirmed .badge").first).to_have_text("The other value stands")
+    for field, value, word in (
+        ("valves_shut", ["V1", "V2"], "V1, V2"),
+        ("parts", [{"name": "DN150", "quantity": 2}], "DN150 \N{MULTIPLICATION SIGN} 2"),
+        ("resume_by", "2026-11-24T03:05:00Z", "2026-11-24 11:05"),
+        ("result", "will_not_close", "will not close"),
+    ):
+        assert hand.tablet.ask("refused", f'm.valueName("{field}", told)', value) == word
 
 
 def test_what_somebody_else_recorded_waits_for_them_and_no_step_drops_it(hand: Hand) -> None:

@@ -83,7 +83,7 @@ function viewHead(job, main) {
     ...(refused.length ? [notice("wrong", [make("p", {}, say("%(n)s records of this job need you.", { n: refused.length })), link(say("Outbox"), "#/outbox")])] : []),
     ...(job.gone ? [notice("info", say("This job is no longer yours, as recorded on this device."))] : []),
     ...(job.is_on_hold ? [notice("warn", say("On hold until %(time)s: %(reason)s", { time: job.resume_by ? clock(job.resume_by) : "?", reason: job.hold_reason ?? "?" }))] : []),
-    ...(job.after_order && WAITS.has(job.state) ? [notice("info", say("This job comes after %(order)s: it begins once that is done.", { order: job.after_order }))] : []),
+    ...(job.after_order && WAITS.has(job.state) && !job.gone ? [notice("info", say("This job comes after %(order)s: it begins once that is done.", { order: job.after_order }))] : []),
     ...(part === "second" ? [notice("info", say("You come second: %(crew)s leads this job and takes its steps. Valves, findings and photos are yours to record.", { crew: job.crew_name ?? job.crew ?? "?" }))] : []),
     ...(part === "none" && !job.gone ? [notice("warn", say("This job is not your crew's."))] : []),
     viewMain(job, main),
@@ -274,7 +274,8 @@ function sayValue(value) {
 /** @param {JobNow} job */
 function viewRecords(job) {
   const word = (/** @type {import("./db.js").Op} */ op) => {
-    const valve = op.body.valve ? ` ${op.body.valve}` : "";
+    const named = op.body.valve ?? op.body.stuck;
+    const valve = named ? ` ${named}` : "";
     const said = op.subject.startsWith("work_order:") ? op.body.text ?? op.body.result : op.body.result && name("valve_state", String(op.body.result));
     return `${op.subject.startsWith("work_order:") ? name("action", op.action) : DEEDS[op.action]?.() ?? op.action}${valve}${said ? ` · ${said}` : ""}`;
   };

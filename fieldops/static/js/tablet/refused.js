@@ -99,12 +99,16 @@ export function orderOf(op) {
   return job ? `work_order:${job.id}` : null;
 }
 
-/** @param {unknown} value */
+/** @param {unknown} value @returns {string} */
 function show(value) {
   if (value === null || value === undefined || value === "") return say("nothing");
   if (value === true) return say("Yes");
   if (value === false) return say("No");
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (Array.isArray(value)) return value.map(show).join(", ");
+  // A part that was built in; nothing else that a crew says is made of several.
+  if (typeof value === "object") return "quantity" in value && "name" in value ? `${value.name} × ${value.quantity}` : JSON.stringify(value);
+  const text = String(value);
+  return /^\d{4}-\d\d-\d\dT\d\d:/.test(text) ? dated(text) : text;
 }
 
 /** What the day's names do not name: the tablet's own records. @type {Record<string, () => string>} */
@@ -142,8 +146,11 @@ export const fieldName = (field) =>
  * @param {string} field
  * @param {unknown} value
  */
-export const valueName = (field, value) =>
-  typeof value === "string" && value ? name(field.startsWith("valve:") ? "valve_state" : "choice", value) : show(value);
+export const valueName = (field, value) => {
+  if (field === "crew") return [...(day()?.crews ?? []), ...(day()?.other_crews ?? [])].find((crew) => crew.id === value)?.name ?? show(value);
+  const word = typeof value === "string" ? name(field.startsWith("valve:") || field === "result" ? "valve_state" : "choice", value) : null;
+  return word === null || word === value ? show(value) : word;
+};
 
 /** What became of a record that a person has decided about. @param {Op} op */
 export function resolvedWord(op) {

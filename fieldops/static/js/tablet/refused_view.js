@@ -14,10 +14,10 @@ import { clock, name, say, translated } from "./words.js";
  */
 export function titleOf(op) {
   const [kind, id = ""] = op.subject.split(/:(.*)/s);
-  const { valve, result, name: track, feature } = op.body;
+  const { valve, stuck, result, name: track, feature } = op.body;
   const subject = id.startsWith("new-") ? say("new report") : kind === "track" ? track : kind === "map_proposal" ? feature : id;
   const found = kind === "outage" && result ? name("valve_state", String(result)) : null;
-  return [actionName(op.action), valve, found, subject].filter(Boolean).join(" · ");
+  return [actionName(op.action), valve ?? stuck, found, subject].filter(Boolean).join(" · ");
 }
 
 /**
