@@ -74,6 +74,13 @@ ROLES = {
     "surplus": _l("no longer needed"),
     "stuck": _l("cannot be used"),
 }
+UNWORKED = {
+    "optional": _l("may stay open"),
+    "verify_shut": _l("to be checked"),
+    "pump": _l("to be stopped"),
+    "source": _l("to be stopped"),
+}
+"""What nobody has worked yet, and is not to be closed as the others are."""
 RING_SAID = (
     *("stuck", "result", "valves", "pumps", "properties", "critical", "geometry_revision"),
     *("revision", "facts_at", "others_unknown_since", "reasons", "authorised_by"),
@@ -133,6 +140,12 @@ class OpenBody(BaseModel):
     planned_until: AwareDatetime | None = None
     kind: str = Field(default="nearest", pattern="^(nearest|fewest|fastest)$")
     customers: int | None = Field(default=None, ge=0)
+
+
+def say_state(role: str, state: str) -> str:
+    """Say how a valve of a plan stands."""
+    said = UNWORKED.get(role) if state == "to_close" else None
+    return str(said or STATES[state])
 
 
 def read_open(body: object) -> OutageDraft:

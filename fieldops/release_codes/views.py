@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from fieldops import access, db
 from fieldops.errors import ConflictError
 from fieldops.events.service import Actor
-from fieldops.live_outages.forms import STATES
+from fieldops.live_outages.forms import say_state
 from fieldops.release_codes import service
 from fieldops.release_codes.forms import describe_effect, group_digits, read_asked
 
@@ -58,7 +58,7 @@ def show_giving() -> ResponseReturnValue:
         near=near,
         others=others,
         given=given,
-        states=STATES,
+        say_state=say_state,
     )
 
 

@@ -11,12 +11,14 @@ from fieldops.accounts.service import make_token
 from fieldops.events.service import SYSTEM
 from fieldops.incidents import service as incidents
 from fieldops.incidents.service import IncidentDraft
+from fieldops.live_outages.forms import say_state
 from tests.fieldops.live_outages.towns import three_in_a_row
 from tests.fieldops.outages.towns import PLACES
 from tests.fieldops.work_orders.orders import make_crew
 from tests.people import bearer, sign_in
 
 if TYPE_CHECKING:
+    from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
     from werkzeug.test import TestResponse
@@ -167,6 +169,18 @@ def test_the_pages_show_plans_valves_stages_and_customers(
     table = client.get(f"/outages{outage}/customers.csv")
     assert table.text.startswith("\ufeff")
     assert "C4" in table.text
+
+
+def test_a_valve_that_nobody_has_to_close_is_not_said_to_be_closed(app: Flask) -> None:
+    """Its part in the plan and how it stands are in one line, and agree."""
+    with app.test_request_context("/?lang=en"):
+        said = {role: say_state(role, "to_close") for role in ("close", "optional", "verify_shut")}
+        assert said == {
+            "close": "to close",
+            "optional": "may stay open",
+            "verify_shut": "to be checked",
+        }
+        assert say_state("optional", "closed_tight") == "closed tight"
 
 
 def test_a_plan_is_approved_on_the_page(client: FlaskClient, session: Session) -> None:
