@@ -207,11 +207,15 @@ def test_a_job_shows_its_map_and_its_main_button_beside_the_question_for_the_pos
 ) -> None:
     """With no signal, upright and lying; nobody has to answer before the work goes on."""
     tablet.job(shift.order)
+    view = ""
     for width, height in (LANDSCAPE, PORTRAIT):
         tablet.page.set_viewport_size({"width": width, "height": height})
         expect(tablet.page.locator("#positions-ask")).to_be_visible()
         frame = tablet.page.locator(".job-map .map-frame")
+        # The marks are all in sight again where the tablet was turned.
+        expect(frame).not_to_have_attribute("data-view", view)
         expect(frame).to_have_attribute("data-map-state", "idle")
+        view = frame.get_attribute("data-view") or ""
         assert frame.get_attribute("data-map-error") is None
         assert tablet.page.evaluate(SEEN), (width, height)
 

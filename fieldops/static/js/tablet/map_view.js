@@ -101,6 +101,14 @@ export async function drawMap(place, wish = {}) {
   map.keyboard.disableRotation();
   supplySymbols(map);
   tellState(map, frame);
+  let isTouched = false;
+  frame.addEventListener("pointerdown", () => { isTouched = true; }, { capture: true });
+  // Turned upright, the tablet would have its marks beyond the edge.
+  map.on("resize", () => {
+    if (isTouched) return;
+    const first = begin(wish, marks, tiles?.bounds);
+    if ("bounds" in first) map.fitBounds(/** @type {[number, number, number, number]} */ (first.bounds), { ...first.fitBoundsOptions, duration: 0 });
+  });
   frame.append(controls(map, () => fit(marks.length ? marks : cornersOf(tiles?.bounds))));
 
   /** @type {(id: string, data: GeoJSON.FeatureCollection) => void} */
@@ -149,7 +157,7 @@ export async function drawMap(place, wish = {}) {
   ];
   return {
     map,
-    fit,
+    fit: (spots, zoom) => { isTouched = true; fit(spots, zoom); },
     setMarks: (now) => { marks = now; fill(MARKS, drawMarks(marks)); },
     setTrack: (now) => { track = now; fill(ME, here()); },
     pick: (spot) => { picked = spot; fill(PICKED, collection(spot ? [point(spot, {})] : [])); },
