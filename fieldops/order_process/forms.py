@@ -157,6 +157,7 @@ EVENT_NAMES = {
     "changed": _l("Corrected"),
     "noted": _l("Noted"),
     "effect_changed": _l("Customers without water changed"),
+    "phone_asked": _l("no answer: to be telephoned"),
     "escalated": _l("Escalated"),
     "noted_by_supervision": _l("Noted by supervision"),
     "late_fact": _l("Fact that came late"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
@@ -24,6 +25,10 @@ from pydantic import (
 
 from fieldops.errors import FieldopsError
 from fieldops.events.service import Operation
+from fieldops.order_process.forms import name_action
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MOST_OPERATIONS = 200
 MOST_RESCUED = 2000
@@ -258,3 +263,33 @@ def describe(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"]
+
+
+STEP_NAMES = {
+    "register": _l("Register what was seen"),
+    "propose": _l("Propose a change to the map"),
+    "import": _l("Track"),
+    "confirm_valve": _l("valve confirmed"),
+    "reopen_valve": _l("valve reopened"),
+    "restore_part": _l("water back in a part"),
+    "refeed": _l("re-feed"),
+    "tag": _l("valve tag hung"),
+    "device_ring": _l("extended isolation worked out on a tablet"),
+}
+
+
+def name_step(action: str) -> str:
+    """Say what a tablet recorded, in the reader's language."""
+    return str(STEP_NAMES.get(action) or name_action(action))
+
+
+def name_subject(subject: str, body: Mapping[str, object]) -> str:
+    """Say what a record is of: a number made on the tablet tells nobody anything."""
+    kind, _, number = subject.partition(":")
+    if number.startswith("new-"):
+        return str(gettext("new report"))
+    told = {"track": "name", "map_proposal": "feature"}.get(kind)
+    if told:
+        return str(body.get(told) or "-")
+    valve = body.get("valve") or body.get("stuck")
+    return f"{valve} · {number}" if valve else number

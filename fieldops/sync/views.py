@@ -17,13 +17,15 @@ from flask_babel import lazy_gettext as _l
 from fieldops import access, db
 from fieldops.access import check_caller
 from fieldops.errors import FieldopsError, NotFoundError
-from fieldops.order_process.forms import name_action, say_message
+from fieldops.order_process.forms import say_message
 from fieldops.photos.service import Claims, draw_photo, keep_photo
 from fieldops.settings import make_home
 from fieldops.sync import queries, service
 from fieldops.sync.forms import (
     LARGEST_RESCUE_BYTES,
     RescueForm,
+    name_step,
+    name_subject,
     read_rescue,
     read_rescued,
     read_rescued_photo,
@@ -144,7 +146,8 @@ def show_file(sha256: str) -> ResponseReturnValue:
         sha256=sha256,
         people=people,
         ops=[(op, str(op.op_id) in preview.known_ops) for op in ops],
-        name_action=name_action,
+        name_step=name_step,
+        name_subject=name_subject,
         unreadable=len(found.ops) - len(ops) + len(found.photos) - len(photos),
         photos=len(photos),
         known_photos=len(preview.known_photos),
@@ -250,7 +253,7 @@ def _readable_photos(found: Rescue) -> Iterator[RescuedPhoto]:
 
 
 def _name(op: RescuedOperation) -> str:
-    return f"{name_action(op.action)} · {op.subject.partition(':')[2]}"
+    return f"{name_step(op.action)} · {name_subject(op.subject, op.body)}"
 
 
 def _what_of(sent: object) -> str:

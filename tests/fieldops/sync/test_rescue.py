@@ -13,12 +13,14 @@ from fieldops.events import queries
 from fieldops.events.service import Actor, Operation, Outcome, append_event
 from fieldops.photos.service import find_photo
 from fieldops.sync import service
+from fieldops.sync.forms import name_step, name_subject
 from tests.fieldops.photos.test_claims import bare
 from tests.fieldops.sync.rescues import choose, of_person, photo_of, take_in, write_rescue
 from tests.people import bearer, make_person, sign_in
 from tests.sending import operation, send
 
 if TYPE_CHECKING:
+    from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
 
@@ -66,6 +68,18 @@ def worker(session: Session) -> int:
     person_id = make_person(session, "crew", "manager")
     session.commit()
     return person_id
+
+
+def test_records_are_named_in_words_and_not_by_what_the_tablet_calls_them(app: Flask) -> None:
+    """A dispatcher reads which valve it was, and no number that was made on the tablet."""
+    with app.test_request_context("/?lang=en"):
+        assert name_step("confirm_valve") == "valve confirmed"
+        assert name_subject("outage:O-5", {"valve": "V3"}) == "V3 · O-5"
+        assert name_subject("outage:O-5", {"stuck": "V4"}) == "V4 · O-5"
+        assert name_subject("report:new-01a2", {}) == "new report"
+        assert name_subject("track:01a2", {"name": "夜巡"}) == "夜巡"
+        assert name_subject("map_proposal:01a2", {"kind": "missing"}) == "-"
+        assert name_subject("work_order:W-1", {}) == "W-1"
 
 
 def test_what_a_file_holds_is_shown_before_anything_is_done(
