@@ -22,6 +22,7 @@ from fieldops.live_outages.forms import (
     question_as_json,
     remarks_of,
 )
+from fieldops.maps.forms import WORDS
 from fieldops.order_process.forms import (
     ACTION_NAMES,
     CHOICE_NAMES,
@@ -65,6 +66,11 @@ NAMES: Mapping[str, Mapping[str, object]] = {
     "outage_stage": STAGES,
     "plan_status": PLAN_STATUSES,
     "plan_kind": KINDS,
+    "material": {
+        name.removeprefix("material."): text
+        for name, text in WORDS.items()
+        if name.startswith("material.")
+    },
 }
 PLACES = ("chamber", "location", "road", "notes")
 """Properties beyond the format that tell where to look; nobody's name or telephone."""

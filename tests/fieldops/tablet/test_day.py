@@ -120,6 +120,7 @@ def test_every_code_of_the_day_has_its_words_in_both_languages(
     job, names = day["jobs"][0], day["names"]
     wanted = {("kind", job["kind"]), ("severity", job["severity"])}
     wanted |= {("state", state) for state in job["stages"]}
+    wanted |= {("material", "DI"), ("material", "AC")}
     wanted |= {("action", step["action"]) for step in job["steps"]}
     for step in job["steps"]:
         for need in step["needs"]:

@@ -8,7 +8,7 @@ import { deviceRow, valveRow } from "./pack_facts.js";
 import { rowOf, textAt } from "./pack_format.js";
 import { elsewhereText } from "./pack_sheet.js";
 import { go } from "./router.js";
-import { say, size } from "./words.js";
+import { name, say, size } from "./words.js";
 
 /** @typedef {import("./map_view.js").MapView} MapView */
 /** @typedef {import("./map_view.js").Touched} Touched */
@@ -195,7 +195,7 @@ function pipeFacts(pack, id) {
   const { pipe_diameter_mm: diameter, pipe_length_m: length, pipe_is_open: isOpen } = pack.columns;
   return [
     [say("Diameter"), `DN ${diameter[row]}`],
-    [say("Pipe material"), textAt(pack, "pipe_material", row) || null],
+    [say("Pipe material"), name("material", textAt(pack, "pipe_material", row)) || null],
     [say("Laid"), textAt(pack, "pipe_laid_on", row) || null],
     [say("Length"), say("%(n)s m", { n: Math.round(length[row]) })],
     [say("State"), isOpen[row] ? say("open") : say("closed")],
