@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fieldops.events.service import SYSTEM
 from fieldops.photos.service import find_photo
-from fieldops.work_orders.service import OrderDraft, open_order
-from tests.browser.tablet import Tablet
-from tests.browser.test_tablet_outbox import BLOB, Hand, keep_photo, make_login, noise, sign_on
+from tests.browser.hands import (
+    BLOB,
+    Hand,
+    bare_tablet,
+    given,
+    keep_photo,
+    make_login,
+    noise,
+    sign_on,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.browser.conftest import Site
+    from tests.browser.tablet import Tablet
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -26,27 +32,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def tablet(browser: Browser, site: Site) -> Iterator[Tablet]:
     """Open the page once; each test has the device cleared."""
-    context = browser.new_context(service_workers="block", locale="en")
-    tablet = Tablet.open(context, site.url)
-    tablet.go("#/outbox")
-    yield tablet
-    context.close()
-    assert [fault for fault in tablet.faults if "'update'" not in fault] == []
+    with bare_tablet(browser, site) as opened:
+        yield opened
 
 
 @pytest.fixture
 def hand(tablet: Tablet, site: Site) -> Iterator[Hand]:
     """Give the cleared tablet to a new person, with a new order."""
-    login = make_login(site)
-    with site.sessions.begin() as session:
-        draft = OrderDraft(kind="repair", severity="leak", lon=117.23, lat=31.82)
-        order = open_order(session, draft, SYSTEM, dt.datetime.now(dt.UTC)).id
-    tablet.ask("wipe", "m.wipeStores('all')")
-    sign_on(tablet, login)
-    yield Hand(tablet, site, login, order)
-    tablet.page.evaluate(NO_ROOM, 0)
-    tablet.online()
-    tablet.page.unroute_all(behavior="ignoreErrors")
+    with given(tablet, site) as held:
+        yield held
+        tablet.page.evaluate(NO_ROOM, 0)
 
 
 NO_ROOM = """

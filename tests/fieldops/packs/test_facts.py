@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from gis.formats.pack import Pack, write_pack
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not here")
 def test_facts_are_told_apart_by_kind() -> None:
     """Of three devices of one id each keeps its own; what was told last of each counts."""
     columns = {

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import random
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,7 +89,6 @@ def told(session: Session, *verbs: str) -> list[dict[str, Any]]:
     return [dict(event.body) for _, event in session.info.get(DRAFTS, []) if event.kind in wanted]
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not here")
 def test_tablet_and_server_work_out_the_same_digits() -> None:
     """Over random secrets, names and hours, leading zeros among them."""
     dice = random.Random(8)  # noqa: S311 - the same each time
