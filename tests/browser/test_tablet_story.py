@@ -126,10 +126,19 @@ def test_a_shift_without_a_network_is_told_as_it_was(day: Day, browser: Browser)
     repair_with_photos(day)
     give_the_water_back(day)
     hand_over(day)
-    recorded = day.tablet.ops()
-    assert {one["state"] for one in recorded} == {"here"}
+    recorded = all_here(day)
     the_signal_returns(day)
     look_at_the_console(day, browser, recorded)
+
+
+def all_here(day: Day) -> list[dict[str, Any]]:
+    """Give what was recorded, all of it on the device; a try to send it may just be under way."""
+    for _ in range(100):
+        recorded = day.tablet.ops()
+        if {one["state"] for one in recorded} == {"here"}:
+            return recorded
+        day.page.wait_for_timeout(100)
+    pytest.fail(f"not all is on the device: {recorded}")
 
 
 def lose_the_network(day: Day) -> None:
